@@ -1,0 +1,78 @@
+"""codecfx: audio codecs as playable effects.
+
+Effects       `Opus`, `PCM`: every codec as an effect; `CodecEffect`, what they have in common
+Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture
+Natives       `native("Compressor", threshold_db=-20)`: a pedalboard plugin with mix, bypass and label
+Presets       `load_preset`, `save_preset`, `preset_names`
+Files         `render`: file -> board -> file, streaming
+Streams       `StreamSpec`, `Effect`: the contract for hosts
+Your own      `register`: make a codec of your own known; `effect_of`: its effect class
+Errors        `CodecFxError` and its kin, in `codecfx.errors`
+
+>>> import numpy as np
+>>> opus = Opus(bitrate_kbps=12)
+>>> opus(np.zeros((2, 4800), np.float32), 48000).shape
+(2, 4800)
+>>> opus.latency_samples
+1271
+
+Everything is imported on first use: `import codecfx` loads no engine, not even pedalboard.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CodecEffect": "codecfx.effects.codec_effect",
+    "effect_of": "codecfx.effects.codec_effect",
+    "Pedalboard": "codecfx.effects.board",
+    "Chain": "codecfx.effects.board",
+    "Mix": "codecfx.effects.board",
+    "Effect": "codecfx.effects.base",
+    "StreamSpec": "codecfx.effects.base",
+    "register": "codecfx.codecs",
+    "load_preset": "codecfx.presets",
+    "save_preset": "codecfx.presets",
+    "preset_names": "codecfx.presets",
+    "render": "codecfx.render",
+    "CodecFxError": "codecfx.errors",
+}
+_CODECS = {"PCM": "pcm", "Opus": "opus"}
+
+__all__ = sorted([*_HOMES, *_CODECS, "native"])
+
+if TYPE_CHECKING:
+    from codecfx.codecs import register as register
+    from codecfx.effects.base import Effect as Effect
+    from codecfx.effects.base import StreamSpec as StreamSpec
+    from codecfx.effects.board import Chain as Chain
+    from codecfx.effects.board import Mix as Mix
+    from codecfx.effects.board import Pedalboard as Pedalboard
+    from codecfx.effects.codec_effect import CodecEffect as CodecEffect
+    from codecfx.effects.codec_effect import effect_of as effect_of
+    from codecfx.errors import CodecFxError as CodecFxError
+
+
+def native(name: str, **settings: Any) -> Any:
+    """pedalboard's effect `name` as one of ours: its parameters, and mix, bypass and label.
+
+    Raises:
+        UnknownName, ParameterError: with the nearest name, or what is allowed.
+    """
+    from codecfx.effects import native_effect
+
+    return native_effect.find(name)(**settings)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CODECS:
+        return import_module("codecfx.effects.codec_effect").find(_CODECS[name])
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'codecfx' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

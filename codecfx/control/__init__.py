@@ -1,0 +1,1 @@
+"""Control: what can be turned, and what turns it. Never imports effects."""

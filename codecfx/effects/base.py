@@ -1,0 +1,299 @@
+"""CONTRACT 3: what an effect is, and how one is used.
+
+The life of an effect::
+
+    build  ──  prepare  ──  (process_block | reset)*  ──  prepare  ── ...
+               slow, once    real time, any number        a new rate, a new latency
+
+Whoever streams (the live host, the renderer, a container) calls `prepare` and `process_block`. Whoever
+just has an array calls the effect as pedalboard's are called: `Opus(bitrate_kbps=12)(audio, 48000)`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from codecfx.audio import Audio, silence
+from codecfx.control.parameters import Change, Parameter, Value, by_id, checked
+from codecfx.effects.dry_wet import DryWet
+from codecfx.effects.layout import Layout
+from codecfx.errors import NotPrepared, UnknownName, UnsupportedFormat
+
+MAX_CHANNELS = 8
+# How much of an array is processed at a time: long enough for a codec to encode and decode at once.
+# The samples never depend on it.
+STEP_SAMPLES = 65_536
+
+MIX = Parameter(
+    "mix", "Mix", default=1.0, minimum=0.0, maximum=1.0, description="0 is dry, 1 is wet; aligned"
+)
+BYPASS = Parameter(
+    "bypass", "Bypass", default=False, description="Dry at the same latency, faded over 20 ms"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """What an effect is prepared for. Every block holds `channels` channels and 0 to
+    `max_block_samples` samples, always a multiple of `quantum_samples`.
+    """
+
+    sample_rate: int  # Hz
+    channels: int
+    max_block_samples: int = STEP_SAMPLES
+    quantum_samples: int = 1
+
+
+class Processor(Protocol):
+    """The running half of an effect: what `Effect.build` makes for one stream."""
+
+    @property
+    def latency_samples(self) -> int:
+        """As Effect.latency_samples."""
+
+    def process_block(self, block: Audio) -> Audio:
+        """As Effect.process_block."""
+
+    def reset(self) -> None:
+        """As Effect.reset."""
+
+
+class Effect(ABC):
+    """A sound-changing thing with parameters.
+
+    Parameters are attributes: `effect.mix = 0.5` checks the value and moves the running sound, or,
+    where the parameter's `change` says re-prepare, takes effect with the next prepare. `label` names
+    this one of several alike, for presets and controllers.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str] = ""
+    parameters: ClassVar[tuple[Parameter, ...]] = (MIX, BYPASS)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for parameter in cls.__dict__.get("parameters", ()):
+            setattr(cls, parameter.id, _ParameterAttribute(parameter))
+
+    def __init__(self, *, label: str = "", **settings: Any) -> None:
+        """Raises UnknownName or ParameterError, with the nearest name or the allowed range."""
+        self._values = checked(self.parameters, settings, self.name)
+        self._label = label
+        self._spec: StreamSpec | None = None
+        self._running: DryWet | None = None
+        self._stale = False
+        self._layout: Layout | None = None
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        # a misspelt parameter must not become a silent new attribute
+        if not attribute.startswith("_") and not hasattr(type(self), attribute):
+            known = (parameter.id for parameter in self.parameters)
+            raise AttributeError(str(UnknownName("parameter", attribute, known, self.name)))
+        super().__setattr__(attribute, value)
+
+    if TYPE_CHECKING:  # parameters are attributes
+
+        def __getattr__(self, parameter_id: str) -> Any: ...
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{parameter.id}={self._values[parameter.id]!r}"
+            for parameter in self.parameters
+            if self._values[parameter.id] != parameter.default
+        ]
+        if self._label:
+            changed.append(f"label={self._label!r}")
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    # Parameters
+
+    @property
+    def label(self) -> str:
+        """A name for this one; free text, empty unless given."""
+        return self._label
+
+    @label.setter
+    def label(self, text: str) -> None:
+        self._label = text
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """Every parameter's plain value, read-only."""
+        return MappingProxyType(self._values)
+
+    def set(self, parameter_id: str, value: object) -> None:
+        """Set one parameter, as the attribute does. [control thread]
+
+        Raises:
+            UnknownName, ParameterError: with the nearest name, or the allowed range.
+        """
+        parameter = by_id(self.parameters, parameter_id, self.name)
+        value = checked((parameter,), {parameter_id: value}, self.name)[parameter_id]
+        if value == self._values[parameter_id]:
+            return
+        self._values[parameter_id] = value
+        if parameter.change is Change.PREPARE:
+            self._stale = True
+        elif parameter is MIX or parameter is BYPASS:
+            if self._running is not None:
+                self._running.set_wet(self._wet)
+        else:
+            self.apply(parameter, value)
+
+    def apply(self, parameter: Parameter, value: Value) -> None:
+        """Bring a changed parameter to the running sound; the effect's own to override."""
+        return
+
+    @property
+    def _wet(self) -> float:
+        """The wet gain: some pedalboard plugins have a `mix` of their own, and none of ours."""
+        if self._values["bypass"]:
+            return 0.0
+        return float(self._values["mix"]) if MIX in self.parameters else 1.0
+
+    # The stream
+
+    @property
+    def quantum_samples(self) -> int:
+        """The blocks it works in: 1 for any size; see StreamSpec."""
+        return 1
+
+    @abstractmethod
+    def build(self, spec: StreamSpec) -> Processor:
+        """What runs for one stream, with the parameters as they are now. [control thread]
+
+        Raises:
+            UnsupportedFormat: a rate or channel count that this effect cannot take.
+        """
+
+    def prepare(self, spec: StreamSpec) -> None:
+        """Get ready for a stream: the only call that may be slow, and the only place where latency may
+        change. Memory starts out silent. [control thread]
+
+        Raises:
+            UnsupportedFormat: a rate or channel count that this effect cannot take.
+            CodecUnavailable: an engine is missing; says how to get it.
+        """
+        if not 1 <= spec.channels <= MAX_CHANNELS:
+            raise UnsupportedFormat(
+                f"the audio has {spec.channels} channels; codecfx takes 1 to {MAX_CHANNELS}"
+            )
+        if spec.sample_rate < 1:
+            raise UnsupportedFormat(f"the sample rate is {spec.sample_rate}; it must be above 0 Hz")
+        self._running = DryWet(self.build(spec), spec.sample_rate, spec.channels, self._wet)
+        self._spec = spec
+        self._stale = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a parameter was set that only the next `prepare` can bring to the sound."""
+        return self._stale
+
+    def process_block(self, block: Audio) -> Audio:
+        """float32 (channels, 0 to max_block_samples) in, the same shape out, `latency_samples` later.
+
+        Never raises on audio (what is not finite counts as silence), never blocks, does no I/O. The
+        result may be memory of the effect's own: use or copy it before the next call. [audio thread]
+        """
+        if self._running is None:
+            raise self._not_prepared()
+        if not isfinite(np.vdot(block, block)):  # one cheap look before the exact one
+            block = np.where(np.isfinite(block), block, np.float32(0))
+        return self._running.process_block(block)
+
+    def reset(self) -> None:
+        """Silence every memory; keep parameters. As if just prepared. [audio thread]"""
+        if self._running is not None:
+            self._running.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples, at the host's rate, from the input to its sound in the output. Valid after
+        `prepare` (or a first call), and constant until the next.
+        """
+        if self._running is None:
+            raise self._not_prepared()
+        return self._running.latency_samples
+
+    @property
+    def latency_ms(self) -> float:
+        """`latency_samples` in milliseconds."""
+        latency = self.latency_samples
+        return 1000.0 * latency / self._spec.sample_rate if self._spec else 0.0
+
+    def _not_prepared(self) -> NotPrepared:
+        return NotPrepared(f"{self.name} has no stream yet; call prepare(StreamSpec(48000, 2)) first")
+
+    # An array at once
+
+    def process(
+        self,
+        input_array: ArrayLike,
+        sample_rate: float,
+        buffer_size: int = 8192,
+        reset: bool = True,
+    ) -> Audio:
+        """Process an array, as pedalboard's effects do.
+
+        Args:
+            input_array: (channels, samples), (samples, channels) or (samples,); any float type. The
+                smaller side counts as channels; a running stream keeps the layout it began with.
+            sample_rate: Hz, whole.
+            buffer_size: accepted for pedalboard's sake; the samples never depend on it.
+            reset: True starts afresh and returns the whole sound, aligned to the input, its latency
+                removed. False goes on from the call before and returns the stream as it comes,
+                `latency_samples` late.
+
+        Returns:
+            float32 of the input's shape: N samples for N samples, either way.
+
+        Raises:
+            UnsupportedFormat: a layout, rate or channel count that cannot be processed.
+        """
+        layout = Layout.of(input_array, None if reset else self._layout)
+        audio = layout.inward(input_array)
+        if int(sample_rate) != sample_rate:
+            raise UnsupportedFormat(
+                f"the sample rate is {sample_rate}; it must be a whole number of Hz"
+            )
+        spec = StreamSpec(int(sample_rate), audio.shape[0])
+        if spec != self._spec or self.is_stale:
+            self.prepare(spec)
+        elif reset:
+            self.reset()
+        self._layout = layout
+        late = self.latency_samples if reset else 0
+        output = np.empty((audio.shape[0], audio.shape[1] + late), np.float32)
+        for at in range(0, output.shape[1], STEP_SAMPLES):
+            block = audio[:, at : at + STEP_SAMPLES]
+            missing = min(STEP_SAMPLES, output.shape[1] - at) - block.shape[1]
+            if missing:
+                block = np.concatenate((block, silence(audio.shape[0], missing)), axis=1)
+            output[:, at : at + STEP_SAMPLES] = self.process_block(block)
+        return layout.outward(output[:, late:])
+
+    __call__ = process
+
+
+class _ParameterAttribute:
+    """A parameter as an attribute of its effect."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._id = parameter.id
+        self.__doc__ = f"{parameter.name}: {parameter.allowed}. {parameter.description}"
+
+    def __get__(self, effect: Effect | None, owner: type[Effect]) -> Any:
+        return self if effect is None else effect.values[self._id]
+
+    def __set__(self, effect: Effect, value: object) -> None:
+        effect.set(self._id, value)
+
+
+for _parameter in Effect.parameters:
+    setattr(Effect, _parameter.id, _ParameterAttribute(_parameter))

@@ -1,0 +1,288 @@
+"""Containers: pedalboard's own, but for any mixture of pedalboard's effects and ours.
+
+`Pedalboard` and `Chain` run their plugins one after another, `Mix` side by side. A container is an
+effect itself, so containers nest, and each has a `mix`, a `bypass` and a latency: the sum of a chain's,
+the largest of a mix's, whose other branches wait for it.
+"""
+
+import sys
+from collections.abc import Iterable, MutableSequence
+from typing import Any, ClassVar, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from codecfx.audio import Audio
+from codecfx.effects.base import Effect, Processor, StreamSpec
+from codecfx.effects.dry_wet import DelayLine
+from codecfx.errors import SameEffectTwice
+
+
+def is_native(plugin: object) -> bool:
+    """Whether `plugin` is pedalboard's. Loads nothing: who holds one has imported it."""
+    library = sys.modules.get("pedalboard")
+    return library is not None and isinstance(plugin, library.Plugin)
+
+
+class Container(Effect, MutableSequence[Any]):
+    """A list that is an effect: of pedalboard plugins, our effects, and containers of either."""
+
+    def __init__(self, plugins: Iterable[Any] | None = None, **settings: Any) -> None:
+        """Raises TypeError for what is no plugin, SameEffectTwice, UnknownName, ParameterError."""
+        super().__init__(**settings)
+        self._plugins: list[Any] = []
+        self._built: list[tuple[Any, object]] = []
+        if not isinstance(plugins, Iterable | None) or is_native(plugins):
+            raise TypeError(f"{type(self).__name__} takes a list of plugins; write [{plugins!r}]")
+        self.extend(plugins or ())
+
+    # The list
+
+    def __len__(self) -> int:
+        return len(self._plugins)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Container": ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        """A plugin, or, for a slice, a container of the same kind and settings holding those plugins."""
+        if isinstance(index, slice):
+            return type(self)(self._plugins[index], label=self.label, **self.values)
+        return self._plugins[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        changed = list(self._plugins)
+        changed[index] = (
+            [_checked(one) for one in value] if isinstance(index, slice) else _checked(value)
+        )
+        self._plugins = changed  # one instance may stand twice for a moment, while two are swapped
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        del self._plugins[index]
+
+    def insert(self, index: int, value: Any) -> None:
+        """Insert before `index`. Raises TypeError for what is no plugin, SameEffectTwice."""
+        changed = list(self._plugins)
+        changed.insert(index, _checked(value))
+        _refuse_same_twice(changed)
+        self._plugins = changed
+
+    def __contains__(self, plugin: object) -> bool:
+        return any(one is plugin for one in self._plugins)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = Effect.__hash__
+
+    def __repr__(self) -> str:
+        count = f"{len(self)} plugin{'' if len(self) == 1 else 's'}"
+        return f"<codecfx.{type(self).__name__} with {count}: {self._plugins!r}>"
+
+    # The stream
+
+    @property
+    def quantum_samples(self) -> int:
+        """The blocks that its plugins work in: 1, or pedalboard's grid."""
+        return max((_quantum(plugin) for plugin in self._plugins), default=1)
+
+    @property
+    def is_stale(self) -> bool:
+        """Also when plugins came, went, or were prepared for somebody else meanwhile."""
+        built = [(plugin, getattr(plugin, "_running", None)) for plugin in self._plugins]
+        same = len(built) == len(self._built) and all(
+            one is other and running is then
+            for (one, running), (other, then) in zip(built, self._built, strict=True)
+        )
+        return (
+            super().is_stale
+            or not same
+            or any(isinstance(plugin, Effect) and plugin.is_stale for plugin in self._plugins)
+        )
+
+    def build(self, spec: StreamSpec) -> Processor:
+        _refuse_same_twice(self._plugins)
+        if self.quantum_samples == 1:
+            built = self._connect(spec)
+        else:
+            from codecfx.effects.native import on_the_grid
+
+            built = on_the_grid(spec, self._connect)
+        self._built = [(plugin, getattr(plugin, "_running", None)) for plugin in self._plugins]
+        return built
+
+    def _connect(self, spec: StreamSpec) -> Processor:
+        raise NotImplementedError
+
+    def process(
+        self,
+        input_array: ArrayLike,
+        sample_rate: float,
+        buffer_size: int = 8192,
+        reset: bool = True,
+    ) -> Audio:
+        """As Effect.process. Pedalboard plugins alone, from the start, are pedalboard's business: the
+        result is its own to the last bit.
+        """
+        native = as_native(self) if reset and len(self) else None
+        if native is None:
+            return super().process(input_array, sample_rate, buffer_size, reset)
+        super().process(np.zeros((self._channels(input_array), 0), np.float32), sample_rate)
+        audio = np.nan_to_num(np.asarray(input_array, np.float32), posinf=0.0, neginf=0.0)
+        processed: Audio = native(audio, sample_rate, buffer_size)
+        return processed
+
+    def _channels(self, input_array: ArrayLike) -> int:
+        from codecfx.effects.layout import Layout
+
+        return Layout.of(input_array).channels
+
+    __call__ = process
+
+
+class Chain(Container):
+    """Plugins one after another; the same as a Pedalboard, by pedalboard's name for a nested one."""
+
+    name: ClassVar[str] = "chain"
+    description: ClassVar[str] = "Effects one after another"
+
+    def _connect(self, spec: StreamSpec) -> Processor:
+        return InSeries(_processors(self._plugins, spec))
+
+
+class Pedalboard(Chain):
+    """The drop-in for pedalboard.Pedalboard: its plugins, our effects, and containers of either."""
+
+    name: ClassVar[str] = "pedalboard"
+
+
+class Mix(Container):
+    """Plugins side by side on the same input, summed; branches are aligned by their latency."""
+
+    name: ClassVar[str] = "mix"
+    description: ClassVar[str] = "Effects side by side, summed"
+
+    def _connect(self, spec: StreamSpec) -> Processor:
+        branches = [InSeries(_processors([plugin], spec)) for plugin in self._plugins]
+        return InParallel(branches, spec.channels)
+
+
+class InSeries:
+    """Processors one after another; latencies add up."""
+
+    def __init__(self, processors: Iterable[Processor]) -> None:
+        self._processors = tuple(processors)
+        self.latency_samples = sum(one.latency_samples for one in self._processors)
+
+    def process_block(self, block: Audio) -> Audio:
+        for one in self._processors:
+            block = one.process_block(block)
+        return block
+
+    def reset(self) -> None:
+        for one in self._processors:
+            one.reset()
+
+
+class InParallel:
+    """Processors on the same input, summed in order; all wait for the latest."""
+
+    def __init__(self, branches: Iterable[Processor], channels: int) -> None:
+        branches = tuple(branches)
+        self.latency_samples = max((branch.latency_samples for branch in branches), default=0)
+        self._branches = [
+            (branch, DelayLine(self.latency_samples - branch.latency_samples, channels))
+            for branch in branches
+        ]
+
+    def process_block(self, block: Audio) -> Audio:
+        total = np.zeros_like(block)
+        for branch, wait in self._branches:
+            total += wait.exchange(branch.process_block(block))
+        return total
+
+    def reset(self) -> None:
+        for branch, wait in self._branches:
+            branch.reset()
+            wait.reset()
+
+
+def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
+    """What runs for `plugins`: ours one by one, pedalboard's in runs as long as possible."""
+    if not any(is_native(plugin) for plugin in plugins):
+        return [_prepared(plugin, spec) for plugin in plugins]
+    from codecfx.effects import native
+
+    built: list[Processor] = []
+    run: list[Any] = []
+    for plugin in [*native.in_series(plugins), None]:
+        apart = plugin is not None and is_native(plugin) and native.only_offline(plugin)
+        if plugin is not None and is_native(plugin) and not apart:
+            run.append(plugin)
+            continue
+        if run:
+            built.append(native.processor(run, spec))
+            run = []
+        if plugin is None:
+            break
+        if not apart:
+            built.append(_prepared(plugin, spec))
+        elif isinstance(plugin, Iterable):  # a pedalboard.Mix with such a plugin in it
+            built.append(_prepared(Mix(plugin), spec))
+        else:
+            built.append(native.processor([plugin], spec))
+    return built
+
+
+def _prepared(effect: Effect, spec: StreamSpec) -> Effect:
+    effect.prepare(spec)
+    return effect
+
+
+def as_native(plugin: Any) -> Any:
+    """`plugin` as one of pedalboard's if it is nothing else, all through; otherwise None."""
+    if is_native(plugin):
+        return plugin
+    if isinstance(plugin, Container) and plugin.mix == 1 and not plugin.bypass:
+        inner = [as_native(one) for one in plugin]
+        if all(one is not None for one in inner):
+            import pedalboard
+
+            return (pedalboard.Mix if isinstance(plugin, Mix) else pedalboard.Chain)(inner)
+    return None
+
+
+def _quantum(plugin: Any) -> int:
+    if isinstance(plugin, Effect):
+        return plugin.quantum_samples
+    from codecfx.effects.native import GRID_SAMPLES
+
+    return GRID_SAMPLES
+
+
+def _checked(plugin: Any) -> Any:
+    if not isinstance(plugin, Effect) and not is_native(plugin):
+        raise TypeError(
+            f"{plugin!r} is no plugin; a board takes codecfx effects, pedalboard plugins, and "
+            "containers of either"
+        )
+    return plugin
+
+
+def _refuse_same_twice(plugins: Iterable[Any]) -> None:
+    seen: set[int] = set()
+
+    def walk(plugin: Any) -> None:
+        if id(plugin) in seen:
+            raise SameEffectTwice(
+                f"{plugin!r} stands in this chain twice, and its memory serves one stream; make a "
+                "second one with the same settings"
+            )
+        seen.add(id(plugin))
+        inner = plugin if isinstance(plugin, Iterable) else ()
+        for one in inner:
+            walk(one)
+
+    for plugin in plugins:
+        walk(plugin)

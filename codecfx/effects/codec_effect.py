@@ -1,0 +1,117 @@
+"""A codec as an effect. NEWCOMERS START HERE: `signal_path` is what happens to the sound."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+from codecfx import codecs
+from codecfx.codecs.base import Codec
+from codecfx.control.parameters import Parameter, Value
+from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
+from codecfx.effects.fixed_latency import FixedLatency
+from codecfx.stream.channels import MatchChannels, SideBySide, groups
+from codecfx.stream.framing import Framed
+from codecfx.stream.link import Link
+from codecfx.stream.resampling import there_and_back
+from codecfx.stream.stage import Series, Stage
+
+
+def signal_path(link: Link, sample_rate: int, channels: int) -> Stage:
+    """Host -> codec -> host, one line per thing that happens to the sound; what a stream does not need
+    is not there.
+    """
+    codec = link.codec.format
+    folded = codec.channels != channels
+    there, back = there_and_back(
+        sample_rate, codec.sample_rate, codec.channels, codec.lookahead_samples
+    )
+    return Series(
+        [
+            *([MatchChannels(channels, codec.channels)] if folded else []),
+            *there,
+            Framed(codec.frame_samples, codec.channels, link.run, link.reset, codec.lookahead_samples),
+            *back,
+            *([MatchChannels(codec.channels, channels)] if folded else []),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CodecMeter:
+    """What a codec has sent since the last reset, over all its channels."""
+
+    packets: int
+    bits: int
+    kbps: float  # true mean; 0 before the first packet
+    now_kbps: float  # of the latest packets
+    details: Mapping[str, str]  # of the latest packet: mode, bandwidth, ...; empty for plain codecs
+
+
+class CodecEffect(Effect):
+    """Audio through a codec and back: pairs of channels through one codec each, an odd one in mono.
+
+    Latency is one frame less a sample, plus the codec's lookahead, plus the resamplers' delay where the
+    host's rate is not the codec's; rounded up to whole samples by the resamplers themselves.
+    """
+
+    codec: ClassVar[type[Codec]]
+    _links: tuple[Link, ...] = ()
+
+    def build(self, spec: StreamSpec) -> Processor:
+        parts = groups(spec.channels, self.codec.widest(self.values))
+        links = []
+        for part in parts:
+            link = Link(self.codec(spec.sample_rate, part.stop - part.start, self.values))
+            links.append(link)
+        paths = [
+            signal_path(link, spec.sample_rate, part.stop - part.start)
+            for part, link in zip(parts, links, strict=True)
+        ]
+        self._links = tuple(links)
+        stage = paths[0] if len(paths) == 1 else SideBySide(parts, paths)
+        return FixedLatency(stage, spec.channels)
+
+    def apply(self, parameter: Parameter, value: Value) -> None:
+        for link in self._links:
+            link.set(parameter.id, value)
+
+    @property
+    def meter(self) -> CodecMeter:
+        """True bits and what the codec did; nothing sent yet before the first frame. [any thread]"""
+        packets = sum(link.meter.packets for link in self._links)
+        bits = sum(link.meter.bits for link in self._links)
+        latest = [link.meter.last for link in self._links if link.meter.last is not None]
+        if not packets or not latest:
+            return CodecMeter(0, 0, 0.0, 0.0, {})
+        codec = self._links[0].codec
+        frames_per_ms = codec.format.sample_rate / codec.format.frame_samples / 1000
+        return CodecMeter(
+            packets,
+            bits,
+            kbps=bits / (packets / len(self._links)) * frames_per_ms,
+            now_kbps=sum(packet.bits for packet in latest) * frames_per_ms,
+            details=codec.describe(latest[0]),
+        )
+
+
+@cache
+def effect_of(codec: type[Codec]) -> type[CodecEffect]:
+    """The effect class of a codec: its parameters, and mix and bypass, as attributes."""
+    return type(
+        codec.title,
+        (CodecEffect,),
+        {
+            "__doc__": codec.__doc__,
+            "__module__": codec.__module__,
+            "codec": codec,
+            "name": codec.name,
+            "description": codec.description,
+            "parameters": (*codec.parameters, MIX, BYPASS),
+        },
+    )
+
+
+def find(name: str) -> type[CodecEffect]:
+    """The effect class of the codec called `name`. Raises UnknownName with the nearest."""
+    return effect_of(codecs.find(name))

@@ -1,0 +1,226 @@
+"""pedalboard's plugins by name, with declared parameters: for presets, the command line and automation.
+
+In Python a pedalboard plugin can stand in a board as it is. Wrapped in a `NativeEffect` it has what our
+own effects have: checked parameters, a label, `mix` and `bypass`.
+"""
+
+import inspect
+from functools import cache
+from typing import Any, ClassVar
+
+import pedalboard
+
+from codecfx.control.parameters import Change, Curve, Parameter, Value
+from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
+from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, processor
+from codecfx.errors import ParameterError, UnknownName
+
+# What is no effect of its own
+_ABSTRACT = {
+    "Plugin",
+    "PluginContainer",
+    "ExternalPlugin",
+    "IIRFilter",
+    "Pedalboard",
+    "Chain",
+    "Mix",
+}
+# Parameters that change how much sound the plugin withholds
+_LATENT = {"lookahead_ms", "target_sample_rate", "quality"}
+_UNITS = {"_db": "dB", "_hz": "Hz", "_ms": "ms", "_seconds": "s", "_rate": "Hz", "semitones": "st"}
+
+
+class NativeEffect(Effect):
+    """A pedalboard plugin as one of our effects. One with a `mix` of its own keeps it as its own."""
+
+    plugin_class: ClassVar[type[Any]]
+
+    def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
+        """`plugin` wraps an instance that exists, its settings untouched but for `settings`."""
+        self._plugin = plugin
+        own = {one.id: _plain(getattr(plugin, one.id)) for one in self._natives} if plugin else {}
+        super().__init__(label=label, **(own | settings))
+        if plugin is None:
+            self._plugin = self._make()
+        else:
+            for parameter in self._natives:
+                if parameter.id in settings:
+                    self.apply(parameter, self.values[parameter.id])
+
+    @property
+    def plugin(self) -> Any:
+        """The pedalboard plugin inside."""
+        return self._plugin
+
+    @property
+    def _natives(self) -> list[Parameter]:
+        """The plugin's own parameters."""
+        return [one for one in self.parameters if one is not MIX and one is not BYPASS]
+
+    def _make(self) -> Any:
+        arguments = {one.id: self._native_value(one, self.values[one.id]) for one in self._natives}
+        try:
+            return self.plugin_class(**arguments)
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
+
+    def _native_value(self, parameter: Parameter, value: Value) -> Any:
+        if isinstance(parameter.default, str) and parameter.choices:
+            return _choices(self.plugin_class, parameter.id)[str(value)]
+        return value
+
+    def apply(self, parameter: Parameter, value: Value) -> None:
+        try:
+            setattr(self._plugin, parameter.id, self._native_value(parameter, value))
+        except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+            self._values[parameter.id] = _plain(getattr(self._plugin, parameter.id))
+            raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
+
+    @property
+    def quantum_samples(self) -> int:
+        return GRID_SAMPLES
+
+    @property
+    def fit_for_live(self) -> bool:
+        """False for plugins that only work on long segments; their latency tells."""
+        return not only_offline(self._plugin)
+
+    def build(self, spec: StreamSpec) -> Processor:
+        for parameter in self._natives:
+            if parameter.change is Change.PREPARE and self.values[parameter.id] != _plain(
+                getattr(self._plugin, parameter.id, self.values[parameter.id])
+            ):
+                self.apply(parameter, self.values[parameter.id])
+        return on_the_grid(spec, lambda spec: processor([self._plugin], spec))
+
+
+def names() -> list[str]:
+    """Every effect that pedalboard has built in, by pedalboard's name."""
+    return sorted(
+        name
+        for name, thing in vars(pedalboard).items()
+        if isinstance(thing, type)
+        and issubclass(thing, pedalboard.Plugin)
+        and name == thing.__name__
+        and name not in _ABSTRACT
+        and not issubclass(thing, pedalboard.ExternalPlugin)
+    )
+
+
+def find(name: str) -> type[NativeEffect]:
+    """The effect class of pedalboard's `name`, whatever its case. Raises UnknownName."""
+    for known in names():
+        if known.lower() == name.lower():
+            return effect_of(getattr(pedalboard, known))
+    raise UnknownName("pedalboard effect", name, names())
+
+
+def wrap(plugin: Any, *, label: str = "", **settings: Any) -> NativeEffect:
+    """Any pedalboard effect, a VST3 or AU from `pedalboard.load_plugin` too, as one of ours."""
+    if isinstance(plugin, pedalboard.ExternalPlugin):
+        return _external(plugin)(plugin=plugin, label=label, **settings)
+    built_in: Any = type(plugin)
+    return effect_of(built_in)(plugin=plugin, label=label, **settings)
+
+
+@cache
+def effect_of(plugin_class: Any) -> type[NativeEffect]:
+    """The effect class of a built-in plugin: its parameters and their defaults are its own."""
+    own = tuple(_parameters(plugin_class))
+    ids = {parameter.id for parameter in own}
+    common = tuple(one for one in (MIX, BYPASS) if one.id not in ids)
+    return type(
+        plugin_class.__name__,
+        (NativeEffect,),
+        {
+            "__doc__": inspect.getdoc(plugin_class),
+            "__module__": __name__,
+            "plugin_class": plugin_class,
+            "name": plugin_class.__name__,
+            "description": _first_sentence(plugin_class),
+            "parameters": (*own, *common),
+        },
+    )
+
+
+def _parameters(plugin_class: type[Any]) -> list[Parameter]:
+    """A built-in's parameters, from its constructor's signature line and a fresh instance."""
+    signature = (plugin_class.__init__.__doc__ or "").strip().splitlines()[0]
+    inside = signature[signature.index("(") + 1 : signature.rindex(")")]
+    ids = [part.split(":")[0].strip() for part in inside.split(",") if ":" in part]
+    if "impulse_response_filename" in ids:  # Convolution cannot be made without one
+        file = Parameter(
+            "impulse_response_filename",
+            "Impulse response",
+            default="",
+            change=Change.PREPARE,
+            description="Path of an audio file",
+        )
+        return [file, Parameter("mix", "Mix", default=1.0, minimum=0.0, maximum=1.0)]
+    ids = [
+        one for one in ids if one != "self" and isinstance(getattr(plugin_class, one, None), property)
+    ]
+    fresh = plugin_class()
+    return [_parameter(plugin_class, one, getattr(fresh, one)) for one in ids]
+
+
+def _parameter(plugin_class: type[Any], parameter_id: str, default: Any) -> Parameter:
+    unit = next((unit for end, unit in _UNITS.items() if parameter_id.endswith(end)), "")
+    return Parameter(
+        parameter_id,
+        parameter_id.removesuffix(f"_{unit.lower()}").replace("_", " ").capitalize(),
+        default=_plain(default),
+        unit=unit,
+        choices=tuple(_choices(plugin_class, parameter_id)),
+        curve=Curve.EXPONENTIAL if unit == "Hz" else Curve.LINEAR,
+        change=Change.PREPARE if parameter_id in _LATENT else Change.IMMEDIATE,
+        description=_first_sentence(getattr(plugin_class, parameter_id)),
+    )
+
+
+def _choices(plugin_class: type[Any], parameter_id: str) -> dict[str, Any]:
+    """An enumeration's members by their names in lower case; empty for a number."""
+    kind = {"mode": "Mode", "quality": "Quality"}.get(parameter_id)
+    holder = plugin_class if kind and hasattr(plugin_class, kind) else pedalboard.Resample
+    members = getattr(getattr(holder, kind, None), "__members__", {}) if kind else {}
+    return {name.lower(): member for name, member in members.items()}
+
+
+def _external(plugin: Any) -> type[NativeEffect]:
+    """The effect class of one loaded plugin, whose parameters are what it declares."""
+    own = []
+    for parameter_id, declared in plugin.parameters.items():
+        default = _plain(getattr(plugin, parameter_id))
+        low, high = getattr(declared, "range", (None, None, None))[:2]
+        own.append(
+            Parameter(
+                parameter_id,
+                declared.name,
+                default=default,
+                minimum=None if low is None or isinstance(default, str) else float(low),
+                maximum=None if high is None or isinstance(default, str) else float(high),
+                unit=getattr(declared, "units", "") or "",
+                choices=tuple(declared.valid_values) if isinstance(default, str) else (),
+            )
+        )
+    ids = {parameter.id for parameter in own}
+    common = tuple(one for one in (MIX, BYPASS) if one.id not in ids)
+    return type(
+        type(plugin).__name__,
+        (NativeEffect,),
+        {"plugin_class": type(plugin), "name": plugin.name, "parameters": (*own, *common)},
+    )
+
+
+def _plain(value: Any) -> Value:
+    """A pedalboard value as one of ours: its floats are 32 bits wide, its enumerations have names."""
+    if isinstance(value, bool | str):
+        return value
+    if hasattr(value, "name"):
+        return str(value.name).lower()
+    return float(f"{float(value):.7g}")
+
+
+def _first_sentence(thing: Any) -> str:
+    text = " ".join((inspect.getdoc(thing) or "").split())
+    return text.split(". ")[0].rstrip(".").replace("``", "")

@@ -1,0 +1,35 @@
+"""Every effect by name: the codecs, pedalboard's built-ins, and the containers."""
+
+from codecfx import codecs
+from codecfx.effects import codec_effect
+from codecfx.effects.base import Effect
+from codecfx.effects.board import Chain, Mix
+from codecfx.errors import UnknownName
+
+CONTAINERS: dict[str, type[Chain] | type[Mix]] = {"chain": Chain, "mix": Mix}
+
+
+def codec_names() -> list[str]:
+    """Our codecs, as presets and the command line call them."""
+    return list(codecs.names())
+
+
+def native_names() -> list[str]:
+    """pedalboard's built-in effects, by pedalboard's names. Loads pedalboard."""
+    from codecfx.effects import native_effect
+
+    return native_effect.names()
+
+
+def find(name: str) -> type[Effect]:
+    """The effect class called `name`; upper and lower case do not matter. Raises UnknownName."""
+    lower = name.lower()
+    if lower in CONTAINERS:
+        return CONTAINERS[lower]
+    if lower in codecs.names():
+        return codec_effect.find(lower)
+    from codecfx.effects import native_effect
+
+    if lower in (known.lower() for known in native_effect.names()):
+        return native_effect.find(name)
+    raise UnknownName("effect", name, [*codecs.names(), *CONTAINERS, *native_effect.names()])
