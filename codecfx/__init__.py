@@ -2,7 +2,8 @@
 
 Effects       `Opus`, `PCM`: every codec as an effect; `CodecEffect`, what they have in common
 Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture
-Natives       `native("Compressor", threshold_db=-20)`: a pedalboard plugin with mix, bypass and label
+Natives       `native("Compressor", threshold_db=-20)`, `plugin("x.vst3")`: pedalboard's plugins with
+              mix, bypass and label
 Presets       `load_preset`, `save_preset`, `preset_names`
 Files         `render`: file -> board -> file, streaming
 Streams       `StreamSpec`, `Effect`: the contract for hosts
@@ -41,7 +42,7 @@ _HOMES = {
 }
 _CODECS = {"PCM": "pcm", "Opus": "opus"}
 
-__all__ = sorted([*_HOMES, *_CODECS, "native"])
+__all__ = sorted([*_HOMES, *_CODECS, "native", "plugin"])
 
 if TYPE_CHECKING:
     from codecfx.codecs import register as register
@@ -64,6 +65,17 @@ def native(name: str, **settings: Any) -> Any:
     from codecfx.effects import native_effect
 
     return native_effect.find(name)(**settings)
+
+
+def plugin(path: str, plugin_name: str | None = None, **settings: Any) -> Any:
+    """A VST3 or AU effect from its file as one of ours, so that presets can name it.
+
+    Raises:
+        ParameterError: it does not load, is an instrument, or refuses a setting.
+    """
+    from codecfx.effects import native_effect
+
+    return native_effect.load(path, plugin_name, **settings)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ what to do.
     │   ├── ParameterError                a value outside its range
     │   ├── SameEffectTwice (RuntimeError)  one instance cannot serve two places of a chain
     │   ├── UnsupportedFormat             a rate, channel count or layout we do not take
-    │   └── PresetError                   a preset file that does not say what it should; names file and key
+    │   └── PresetError                   a preset that cannot be read; names file and key
     ├── CodecUnavailable (ImportError)    an engine this machine lacks; says how to get it
     ├── StreamError (RuntimeError)        a stream used against its contract
     │   ├── NotPrepared

@@ -46,7 +46,7 @@ class Container(Effect, MutableSequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> "Container": ...
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
-        """A plugin, or, for a slice, a container of the same kind and settings holding those plugins."""
+        """A plugin, or, for a slice, a container of the same kind with those plugins."""
         if isinstance(index, slice):
             return type(self)(self._plugins[index], label=self.label, **self.values)
         return self._plugins[index]

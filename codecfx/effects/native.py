@@ -109,6 +109,8 @@ class NativeRun:
     def __init__(self, plugins: Sequence[Any], spec: "StreamSpec") -> None:
         self._board = pedalboard.Pedalboard(list(plugins))
         self._rate = spec.sample_rate
+        if any(isinstance(leaf, pedalboard.ExternalPlugin) for one in plugins for leaf in _leaves(one)):
+            self._probe(spec.channels)  # some report their latency only after their first sound
         self._withheld = self._probe(spec.channels)
         self.holdback_samples = Fraction(self._withheld)
         self._owed = 0

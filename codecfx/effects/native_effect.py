@@ -34,16 +34,18 @@ class NativeEffect(Effect):
     """A pedalboard plugin as one of our effects. One with a `mix` of its own keeps it as its own."""
 
     plugin_class: ClassVar[type[Any]]
+    _path: str = ""  # of the VST3 or AU file that it was loaded from
+    _plugin_name: str | None = None
 
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
         """`plugin` wraps an instance that exists, its settings untouched but for `settings`."""
         self._plugin = plugin
-        own = {one.id: _plain(getattr(plugin, one.id)) for one in self._natives} if plugin else {}
+        own = {one.id: _plain(getattr(plugin, one.id)) for one in self.natives} if plugin else {}
         super().__init__(label=label, **(own | settings))
         if plugin is None:
             self._plugin = self._make()
         else:
-            for parameter in self._natives:
+            for parameter in self.natives:
                 if parameter.id in settings:
                     self.apply(parameter, self.values[parameter.id])
 
@@ -53,16 +55,29 @@ class NativeEffect(Effect):
         return self._plugin
 
     @property
-    def _natives(self) -> list[Parameter]:
+    def file(self) -> tuple[str, str | None]:
+        """The VST3 or AU file it was loaded from, and which of its plugins; "" for others."""
+        return self._path, self._plugin_name
+
+    @property
+    def natives(self) -> list[Parameter]:
         """The plugin's own parameters."""
         return [one for one in self.parameters if one is not MIX and one is not BYPASS]
 
     def _make(self) -> Any:
-        arguments = {one.id: self._native_value(one, self.values[one.id]) for one in self._natives}
-        try:
-            return self.plugin_class(**arguments)
-        except (ValueError, RuntimeError, TypeError) as error:
-            raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
+        if issubclass(self.plugin_class, pedalboard.Convolution):
+            path, mix = self.values["impulse_response_filename"], self.values["mix"]
+            if not path:
+                raise ParameterError(f"{self.name}: give impulse_response_filename, an audio file")
+            try:
+                return self.plugin_class(path, mix)
+            except (ValueError, RuntimeError) as error:
+                raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
+        self._plugin = self.plugin_class()
+        for parameter in self.natives:
+            if self.values[parameter.id] != parameter.default:
+                self.apply(parameter, self.values[parameter.id])
+        return self._plugin
 
     def _native_value(self, parameter: Parameter, value: Value) -> Any:
         if isinstance(parameter.default, str) and parameter.choices:
@@ -74,7 +89,8 @@ class NativeEffect(Effect):
             setattr(self._plugin, parameter.id, self._native_value(parameter, value))
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
             self._values[parameter.id] = _plain(getattr(self._plugin, parameter.id))
-            raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
+            reason = str(error).splitlines()[0]
+            raise ParameterError(f"{self.name}: {parameter.id} is {value}; {reason}") from None
 
     @property
     def quantum_samples(self) -> int:
@@ -86,7 +102,7 @@ class NativeEffect(Effect):
         return not only_offline(self._plugin)
 
     def build(self, spec: StreamSpec) -> Processor:
-        for parameter in self._natives:
+        for parameter in self.natives:
             if parameter.change is Change.PREPARE and self.values[parameter.id] != _plain(
                 getattr(self._plugin, parameter.id, self.values[parameter.id])
             ):
@@ -113,6 +129,23 @@ def find(name: str) -> type[NativeEffect]:
         if known.lower() == name.lower():
             return effect_of(getattr(pedalboard, known))
     raise UnknownName("pedalboard effect", name, names())
+
+
+def load(path: str, plugin_name: str | None = None, **settings: Any) -> NativeEffect:
+    """A VST3 or AU effect from its file; `plugin_name` chooses among several in one file.
+
+    Raises:
+        ParameterError: it does not load, is an instrument, or refuses a setting.
+    """
+    try:
+        plugin = pedalboard.load_plugin(path, plugin_name=plugin_name)
+    except (ImportError, ValueError, RuntimeError, OSError) as error:
+        raise ParameterError(f"{path}: {str(error).splitlines()[0]}") from None
+    if not plugin.is_effect:
+        raise ParameterError(f"{path}: {plugin.name} is an instrument; a board takes effects")
+    effect = wrap(plugin, **settings)
+    effect._path, effect._plugin_name = path, plugin_name
+    return effect
 
 
 def wrap(plugin: Any, *, label: str = "", **settings: Any) -> NativeEffect:
@@ -200,13 +233,12 @@ def _external(plugin: Any) -> type[NativeEffect]:
                 minimum=None if low is None or isinstance(default, str) else float(low),
                 maximum=None if high is None or isinstance(default, str) else float(high),
                 unit=getattr(declared, "units", "") or "",
-                choices=tuple(declared.valid_values) if isinstance(default, str) else (),
             )
         )
     ids = {parameter.id for parameter in own}
     common = tuple(one for one in (MIX, BYPASS) if one.id not in ids)
     return type(
-        type(plugin).__name__,
+        "ExternalEffect",
         (NativeEffect,),
         {"plugin_class": type(plugin), "name": plugin.name, "parameters": (*own, *common)},
     )
