@@ -83,15 +83,16 @@ class PCM:
         return (np.clip(np.rint(frames * full), -full, full - 1) / full).astype(np.float32)
 
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
-        shape = (self.format.channels, self.format.frame_samples)
-        gap = silence(*shape)
-        return np.concatenate(
-            [
-                gap if packet is None else np.frombuffer(packet.payload, np.float32).reshape(shape)
-                for packet in packets
-            ],
-            axis=1,
-        )
+        return np.concatenate([self._frame(packet) for packet in packets], axis=1)
+
+    def _frame(self, packet: Packet | None) -> Audio:
+        """A packet's samples; what a lost or damaged one lacks is silent."""
+        frame = silence(self.format.channels, self.format.frame_samples)
+        if packet is not None:
+            payload = bytes(packet.payload)
+            count = min(frame.size, len(payload) // frame.itemsize)
+            frame.reshape(-1)[:count] = np.frombuffer(payload, np.float32, count)
+        return frame
 
     def set(self, parameter_id: str, value: Value) -> None:
         if parameter_id == "bits":

@@ -12,7 +12,6 @@ just has an array calls the effect as pedalboard's are called: `Opus(bitrate_kbp
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -29,6 +28,9 @@ MAX_CHANNELS = 8
 # How much of an array is processed at a time: long enough for a codec to encode and decode at once.
 # The samples never depend on it.
 STEP_SAMPLES = 65_536
+# +120 dB of full scale: no sound is louder, only memory that is none. It would stay in filters for ever,
+# and at 1e8 LAME ends the process.
+LOUDEST = 1e6
 
 MIX = Parameter(
     "mix", "Mix", default=1.0, minimum=0.0, maximum=1.0, description="0 is dry, 1 is wet; aligned"
@@ -198,14 +200,13 @@ class Effect(ABC):
     def process_block(self, block: Audio) -> Audio:
         """float32 (channels, 0 to max_block_samples) in, the same shape out, `latency_samples` later.
 
-        Never raises on audio (what is not finite counts as silence), never blocks, does no I/O. The
-        result may be memory of the effect's own: use or copy it before the next call. [audio thread]
+        Never raises on audio (what is no sound, see `without_garbage`, counts as silence), never
+        blocks, does no I/O. The result may be memory of the effect's own: use or copy it before the
+        next call. [audio thread]
         """
         if self._running is None:
             raise self._not_prepared()
-        if not isfinite(np.vdot(block, block)):  # one cheap look before the exact one
-            block = np.where(np.isfinite(block), block, np.float32(0))
-        return self._running.process_block(block)
+        return self._running.process_block(without_garbage(block))
 
     def reset(self) -> None:
         """Silence every memory; keep parameters. As if just prepared. [audio thread]"""
@@ -279,6 +280,13 @@ class Effect(ABC):
         return layout.outward(output[:, late:])
 
     __call__ = process
+
+
+def without_garbage(audio: Audio) -> Audio:
+    """`audio`, where silence stands for what is not finite or beyond LOUDEST."""
+    if np.vdot(audio, audio) < LOUDEST**2:  # one cheap look before the exact one
+        return audio
+    return np.where(np.abs(audio) <= LOUDEST, audio, np.float32(0))
 
 
 class _ParameterAttribute:

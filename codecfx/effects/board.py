@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from codecfx.audio import Audio
-from codecfx.effects.base import Effect, Processor, StreamSpec
+from codecfx.effects.base import Effect, Processor, StreamSpec, without_garbage
 from codecfx.effects.dry_wet import DelayLine
 from codecfx.errors import SameEffectTwice
 
@@ -129,7 +129,7 @@ class Container(Effect, MutableSequence[Any]):
         if native is None:
             return super().process(input_array, sample_rate, buffer_size, reset)
         super().process(np.zeros((self._channels(input_array), 0), np.float32), sample_rate)
-        audio = np.nan_to_num(np.asarray(input_array, np.float32), posinf=0.0, neginf=0.0)
+        audio = without_garbage(np.asarray(input_array, np.float32))
         processed: Audio = native(audio, sample_rate, buffer_size)
         return processed
 

@@ -1,0 +1,196 @@
+"""Many renders: which files become which, and the processes that do it.
+
+Every worker is a process of its own with a pipe to the parent. Whatever happens to one render, a bad
+file or a killed worker, the others go on; a worker whose parent is gone stops and leaves no half file.
+"""
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from codecfx.audio_file import AUDIO_SUFFIXES, OUTPUT_SUFFIXES
+from codecfx.errors import AudioFileError, CodecFxError, ConfigurationError
+from codecfx.recipe import Recipe
+from codecfx.render import RenderReport, render
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to render. `problem` says why it cannot be, found before anything was rendered."""
+
+    source: Path
+    target: Path
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do with every file."""
+
+    recipe: Recipe
+    tail_seconds: float = 0.0
+    overwrite: bool = False
+    seed: int | None = None
+
+
+Outcome = RenderReport | CodecFxError
+"""What came of a job."""
+
+
+def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
+    """The jobs of rendering `inputs`, files and folders, to `output`: a file for one input file, else a
+    folder that mirrors the inputs'.
+
+    Raises:
+        ConfigurationError: several files cannot go into one.
+    """
+    inputs = list(inputs)
+    to_file = output.suffix.lower() in OUTPUT_SUFFIXES and not output.is_dir()
+    if to_file:
+        if len(inputs) > 1 or inputs[0].is_dir():
+            raise ConfigurationError(f"{output} is one file; give a folder for many (-o rendered/)")
+        return [Job(inputs[0], output)]
+    if output.suffix and not output.is_dir() and len(inputs) == 1 and not inputs[0].is_dir():
+        known = ", ".join(sorted(OUTPUT_SUFFIXES))
+        raise ConfigurationError(f"{output}: cannot write '{output.suffix}'; use one of {known}")
+    jobs: list[Job] = []
+    taken: dict[Path, Path] = {}
+    for source, inside in _sources(inputs, output):
+        if inside is None:
+            jobs.append(Job(source, source, f"{source}: no audio files in this folder"))
+            continue
+        suffix = source.suffix if source.suffix.lower() in OUTPUT_SUFFIXES else ".wav"
+        target = (output / inside).with_suffix(suffix)
+        other = taken.setdefault(target, source)
+        clash = f"{source}: {other} becomes {target} too; render one of them elsewhere"
+        jobs.append(Job(source, target, "" if other is source else clash))
+    return jobs
+
+
+def _sources(inputs: Iterable[Path], output: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Every file, and its place below the output folder; a folder without audio has none."""
+    for path in inputs:
+        if not path.is_dir():
+            yield path, Path(path.name)
+            continue
+        found = False
+        for file in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file() and not hidden:
+                if output.resolve() in file.resolve().parents and output.resolve() != path.resolve():
+                    continue  # what an earlier render left below the inputs
+                found = True
+                yield file, file.relative_to(path)
+        if not found:
+            yield path, None
+
+
+def run(
+    jobs: Iterable[Job],
+    order: Order,
+    workers: int,
+    on_progress: Callable[[Job, float], None],
+    on_outcome: Callable[[Job, Outcome], None],
+) -> None:
+    """Do every job, `workers` at a time, and say what comes of each as soon as it does.
+
+    One worker renders in this process. On KeyboardInterrupt the workers clean up and stop first.
+    """
+    ready: deque[Job] = deque()
+    for one in jobs:
+        if one.problem:
+            on_outcome(one, AudioFileError(one.problem))
+        else:
+            ready.append(one)
+    if workers <= 1 or len(ready) <= 1:
+        for one in ready:
+            on_outcome(one, _render(one, order, partial(on_progress, one)))
+        return
+    crew = [_Worker(order) for _ in range(min(workers, len(ready)))]
+    try:
+        for worker in crew:
+            worker.begin(ready.popleft())
+        while busy := [worker for worker in crew if worker.job is not None]:
+            for pipe in wait([worker.pipe for worker in busy]):
+                at = next(index for index, worker in enumerate(crew) if worker.pipe is pipe)
+                worker = crew[at]
+                job = worker.job
+                assert job is not None
+                try:
+                    message = worker.pipe.recv()
+                except (EOFError, OSError):
+                    died = f"{job.source}: its process was killed before it was done; render it again"
+                    message = AudioFileError(died)
+                    worker.stop()
+                    crew[at] = worker = _Worker(order)
+                if isinstance(message, float):
+                    on_progress(job, message)
+                    continue
+                worker.job = None
+                on_outcome(job, message)
+                if ready:
+                    worker.begin(ready.popleft())
+    finally:
+        for worker in crew:
+            worker.stop()
+
+
+def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Outcome:
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        return render(
+            order.recipe.board(),
+            job.source,
+            job.target,
+            tail_seconds=order.tail_seconds,
+            overwrite=order.overwrite,
+            seed=order.seed,
+            on_progress=on_progress,
+        )
+    except CodecFxError as error:
+        return CodecFxError(str(error))  # plain, so that it can travel between processes
+    except OSError as error:
+        return AudioFileError(f"{job.target}: cannot be written ({error.strerror or error})")
+    except MemoryError:
+        return AudioFileError(f"{job.source}: not enough memory to render it")
+
+
+class _Worker:
+    """A process that renders one job after another."""
+
+    def __init__(self, order: Order) -> None:
+        context = multiprocessing.get_context("spawn")  # threads and audio engines do not survive forks
+        self.pipe, theirs = context.Pipe()
+        self.job: Job | None = None
+        self._process = context.Process(target=_work, args=(theirs, order), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def begin(self, job: Job) -> None:
+        self.job = job
+        self.pipe.send(job)
+
+    def stop(self) -> None:
+        """Let it clean up and go: it sees the closed pipe at its next report."""
+        self.pipe.close()
+        self._process.join(timeout=5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _work(pipe: "Connection[Any, Any]", order: Order) -> None:
+    """A worker's life: jobs in, fractions and outcomes out, until the pipe closes."""
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which closes the pipe
+    try:
+        while True:
+            pipe.send(_render(pipe.recv(), order, pipe.send))
+    except (EOFError, OSError):
+        return  # the parent is done, or gone; the render's own `with` has removed its half file

@@ -1,0 +1,38 @@
+"""The verbs, put together."""
+
+from typing import Annotated
+
+import typer
+
+from codecfx.cli import codecs, doctor, effects, presets, render
+
+app = typer.Typer(
+    name="codecfx",
+    help="Audio codecs as playable effects.",
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("render")(render.command)
+app.command("effects")(effects.command)
+app.command("codecs")(codecs.command)
+app.add_typer(presets.app, name="presets")
+app.command("doctor")(doctor.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import codecfx
+
+        print(f"codecfx {codecfx.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Audio codecs as playable effects."""

@@ -1,0 +1,84 @@
+"""`codecfx effects`: what can stand in a chain."""
+
+from typing import Annotated, Any
+
+import typer
+
+_COMMON = ("mix", "bypass")
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="One effect, with every parameter.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the effects, or one with its parameters, ranges and latency."""
+    from codecfx.cli import catalogue
+    from codecfx.cli.output import print_json, print_table
+
+    if name:
+        show(_one(name), as_json)
+        return
+    entries = list(catalogue.every_effect())
+    if as_json:
+        print_json(entries)
+        return
+    print_table(
+        ("effect", "kind", "ms at 48k", "parameters and their defaults"),
+        [
+            (
+                one["name"],
+                one["kind"],
+                milliseconds(one, "48000"),
+                " ".join(
+                    f"{parameter['id']}={default_words(parameter)}"
+                    for parameter in one["parameters"]
+                    if parameter["id"] not in _COMMON
+                ),
+            )
+            for one in entries
+        ],
+        right=("ms at 48k",),
+    )
+    print("\nmix (0 to 1) and bypass (on, off) are in all of them")
+    print("'codecfx effects NAME' shows the ranges; VST3 and AU: -e plugin:path=FILE")
+
+
+def _one(name: str) -> dict[str, Any]:
+    from codecfx.cli import catalogue
+    from codecfx.effects import registry
+
+    lower = registry.find(name).name.lower()
+    kind = "codec" if lower in registry.codec_names() else "pedalboard"
+    return catalogue.entry(name, "container" if lower in registry.CONTAINERS else kind)
+
+
+def show(entry: dict[str, Any], as_json: bool) -> None:
+    """Print one effect with everything about it."""
+    from codecfx.cli.output import print_json
+
+    if as_json:
+        print_json([entry])
+        return
+    print(f"{entry['name']} ({entry['kind']}): {entry['description']}")
+    rates = [f"{int(rate) / 1000:g} kHz {milliseconds(entry, rate)} ms" for rate in entry["latency"]]
+    fit = "fit" if entry["live"] else "not fit"
+    print(f"latency: {', '.join(rates)}; {fit} for live monitoring")
+    for one in entry["parameters"]:
+        print(f"\n  {one['id']} = {default_words(one)}")
+        print(f"      {one['allowed']}; changes: {one['change']}")
+        if one["description"]:
+            print(f"      {one['description']}")
+
+
+def default_words(parameter: dict[str, Any]) -> str:
+    """A parameter's default as it is written: on, off, a number, a choice."""
+    default = parameter["default"]
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else f"{default}"
+
+
+def milliseconds(entry: dict[str, Any], rate: str) -> str:
+    """An entry's latency at a rate, or a dash where it does not take that rate."""
+    latency = entry["latency"][rate]
+    return f"{latency['ms']:.1f}" if latency else "–"

@@ -1,0 +1,160 @@
+"""`codecfx render`: audio files through a chain of effects."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from codecfx.batch import Job, Outcome
+    from codecfx.render import RenderReport
+
+
+def command(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files and folders.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help="A file for one input; a folder for many."),
+    ],
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", metavar="NAME", help="A preset's name or .toml file.")
+    ] = "",
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--effect", "-e", metavar="SPEC", help="name:parameter=value,...; may be repeated."
+        ),
+    ] = None,
+    mix: Annotated[
+        float | None, typer.Option(metavar="0..1", help="Dry to wet, of the whole chain.")
+    ] = None,
+    tail: Annotated[float, typer.Option(metavar="SECONDS", help="Ring out for so long.")] = 0.0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Files at a time; 0: one per core.")
+    ] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of every effect that has one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a report in JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> int:
+    """Render stems through codecs and effects: same length, rate, channels and format, in time."""
+    import os
+
+    from codecfx.batch import Order, plan, run
+    from codecfx.errors import ConfigurationError
+    from codecfx.recipe import Recipe
+
+    if not 0 <= tail <= 3600:
+        raise ConfigurationError(f"--tail is {tail:g}; it takes 0 to 3600 seconds")
+    recipe = Recipe(preset, tuple(effect or ()), mix)
+    recipe.board()  # whatever is wrong with it is wrong for every file: say so before the first
+    planned = plan(inputs, output)
+    workers = jobs or os.cpu_count() or 1
+    screen = _Screen(planned, show=not quiet and not as_json)
+    try:
+        with screen:
+            run(planned, Order(recipe, tail, overwrite, seed), workers, screen.progress, screen.outcome)
+    except KeyboardInterrupt:
+        screen.summary(as_json, quiet)
+        raise
+    screen.summary(as_json, quiet)
+    return 1 if screen.failed else 0
+
+
+class _Screen:
+    """Progress while files are rendered, and what came of them."""
+
+    def __init__(self, jobs: "list[Job]", show: bool) -> None:
+        from rich.console import Console
+
+        self._jobs = jobs
+        self._outcomes: dict[Job, Outcome] = {}
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._bars: Progress | None = (
+            self._progress_bars() if show and self._console.is_terminal else None
+        )
+        self._tasks: dict[Job, TaskID] = {}
+
+    def _progress_bars(self) -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        return Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+
+    def __enter__(self) -> None:
+        self._live: AbstractContextManager[Any] = self._bars or nullcontext()
+        self._live.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._live.__exit__(*error)
+
+    @property
+    def failed(self) -> int:
+        return sum(isinstance(outcome, Exception) for outcome in self._outcomes.values())
+
+    def progress(self, job: "Job", done: float) -> None:
+        if self._bars is None:
+            return
+        if job not in self._tasks:
+            self._tasks[job] = self._bars.add_task(job.source.name, total=1.0)
+        self._bars.update(self._tasks[job], completed=done)
+
+    def outcome(self, job: "Job", outcome: "Outcome") -> None:
+        self._outcomes[job] = outcome
+        if self._bars is not None and job in self._tasks:
+            self._bars.remove_task(self._tasks[job])
+        if isinstance(outcome, Exception):
+            self._console.print(f"codecfx: error: {outcome}")
+
+    def summary(self, as_json: bool, quiet: bool) -> None:
+        from codecfx.cli.output import print_json
+
+        if as_json:
+            print_json([_as_json(job, self._outcomes.get(job)) for job in self._jobs])
+        elif not quiet:
+            for outcome in self._outcomes.values():
+                if not isinstance(outcome, Exception):
+                    print(_in_words(outcome))
+            if len(self._jobs) > 1:
+                done = len(self._outcomes) - self.failed
+                left = len(self._jobs) - len(self._outcomes)
+                print(
+                    f"{done} rendered, {self.failed} failed"
+                    + (f", {left} not begun or stopped" if left else "")
+                )
+
+
+def _in_words(report: "RenderReport") -> str:
+    from codecfx.cli.output import level
+
+    rates = " ".join(
+        f"{name} {kbps:.1f} kbps," if len(report.kbps) > 1 else f"{kbps:.1f} kbps,"
+        for name, kbps in report.kbps.items()
+    )
+    clipped = f", {report.clipped_samples} samples clipped" if report.clipped_samples else ""
+    return (
+        f"{report.target}: {report.seconds:.1f} s at {report.real_time_factor:.0f}x, {rates} "
+        f"{report.latency_samples} samples ({report.latency_ms:.1f} ms) of latency removed, "
+        f"peak {level(report.peak_in_db)} in, {level(report.peak_out_db)} out{clipped}"
+    )
+
+
+def _as_json(job: "Job", outcome: "Outcome | None") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    names = {"name": job.source.name, "source": str(job.source), "target": str(job.target)}
+    if outcome is None:
+        return names | {"ok": False, "error": "stopped"}
+    if isinstance(outcome, Exception):
+        return names | {"ok": False, "error": str(outcome)}
+    factor = {"real_time_factor": round(outcome.real_time_factor, 2)}
+    return names | {"ok": True, "error": None} | factor | (asdict(outcome) | names)

@@ -1,0 +1,68 @@
+"""Recipes: a board in words, as the command line has it, that can travel to another process."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codecfx.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from codecfx.effects.base import Effect
+    from codecfx.effects.board import Pedalboard
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A preset's effects, then effects by name and settings, and the mix of it all."""
+
+    preset: str = ""
+    effects: tuple[str, ...] = ()  # "opus:bitrate_kbps=8,frame_ms=20"
+    mix: float | None = None  # None keeps the preset's
+
+    def board(self) -> "Pedalboard":
+        """A new board.
+
+        Raises:
+            ConfigurationError: a preset, effect, parameter or value that does not exist; says the
+                nearest name or the allowed values.
+        """
+        from codecfx.effects.board import Pedalboard
+        from codecfx.presets import load_preset
+
+        board = load_preset(self.preset).board() if self.preset else Pedalboard()
+        board.extend(effect_from(text) for text in self.effects)
+        if not board:
+            raise ConfigurationError(
+                "no effect given; choose a preset (-p hotel-wifi) or effects (-e opus:bitrate_kbps=8)"
+            )
+        if self.mix is not None:
+            board.set("mix", self.mix)
+        return board
+
+
+def effect_from(text: str) -> "Effect":
+    """An effect from its name and settings: `name` or `name:parameter=value,parameter=value`.
+
+    Raises:
+        ConfigurationError: not of this form, or nothing of this name or with these settings.
+
+    >>> effect_from("opus:bitrate_kbps=8,frame_ms=20,label=call")
+    Opus(bitrate_kbps=8.0, label='call')
+    """
+    from codecfx.effects import registry
+
+    name, colon, rest = text.partition(":")
+    settings: dict[str, str] = {}
+    for part in rest.split(",") if colon else ():
+        key, equals, value = part.partition("=")
+        if not key.strip() or not equals:
+            raise ConfigurationError(
+                f"'{text}': '{part}' is no setting; write name:parameter=value,parameter=value"
+            )
+        settings[key.strip()] = value.strip()
+    if name.strip() == "plugin":
+        from codecfx.effects import native_effect
+
+        if "path" not in settings:
+            raise ConfigurationError(f"'{text}': give plugin:path=FILE, a VST3 or AU")
+        return native_effect.load(settings.pop("path"), settings.pop("plugin_name", None), **settings)
+    return registry.find(name.strip())(**settings)

@@ -1,0 +1,142 @@
+"""Rendering: an audio file through a board into another file, in constant memory.
+
+The board's latency is removed, so that the output starts where the input does and lasts as long, plus a
+tail where one is asked for. Stems rendered by different boards stay in time with each other.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import inf, log10
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codecfx.audio import silence
+from codecfx.audio_file import AudioSource, AudioTarget
+from codecfx.effects.base import STEP_SAMPLES, Effect, StreamSpec
+from codecfx.effects.board import Container
+from codecfx.effects.codec_effect import CodecEffect
+from codecfx.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What a render did. Levels are sample peaks in dB of full scale, -inf for silence."""
+
+    source: Path
+    target: Path
+    sample_rate: int  # Hz
+    channels: int
+    samples: int  # written, per channel; source and tail
+    seconds: float  # of sound written
+    elapsed_seconds: float
+    kbps: dict[str, float]  # true mean bitrate of every codec, by label or name
+    latency_samples: int  # removed
+    latency_ms: float
+    peak_in_db: float
+    peak_out_db: float
+    clipped_samples: int  # beyond full scale, where the output's format cannot hold them
+    seed: int | None
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of sound per second of work."""
+        return self.seconds / self.elapsed_seconds if self.elapsed_seconds else inf
+
+
+def render(
+    board: Effect,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    *,
+    tail_seconds: float = 0.0,
+    overwrite: bool = False,
+    seed: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> RenderReport:
+    """Render the file `source` through `board` into the file `target`.
+
+    The output has the source's length, rate, channels and sample format, and its tags; its suffix picks
+    the container. It stands under its name only when it is whole.
+
+    Args:
+        board: any effect or container; it is prepared for the source and starts from silence.
+        tail_seconds: how much longer than the source, for reverbs to ring out.
+        overwrite: whether a file that exists may be replaced.
+        seed: given to every effect that has a `seed`.
+        on_progress: called now and then with the fraction done, 0 to 1.
+
+    Raises:
+        AudioFileError: a file that cannot be read or written, one line with its name.
+        UnsupportedFormat: more channels than the board takes, or a rate that an effect refuses.
+    """
+    began = time.perf_counter()
+    if not 0 <= tail_seconds <= 3600:
+        raise ConfigurationError(f"tail is {tail_seconds:g} seconds; it takes 0 to 3600")
+    if seed is not None:
+        for effect in effects_of(board):
+            if "seed" in effect.values:
+                effect.set("seed", seed)
+    with AudioSource(source) as reader:
+        board.prepare(StreamSpec(reader.sample_rate, reader.channels))
+        with AudioTarget(target, reader, overwrite=overwrite) as writer:
+            length = reader.samples + round(tail_seconds * reader.sample_rate)
+            skip = board.latency_samples
+            peak_in = 0.0
+            while writer.samples < length:
+                block = reader.read(STEP_SAMPLES)
+                if block.shape[1]:
+                    peak_in = max(peak_in, float(np.abs(block).max()))
+                else:  # the source is over: silence pushes out what is still inside
+                    rest = length - writer.samples + skip
+                    block = silence(reader.channels, min(STEP_SAMPLES, rest))
+                processed = board.process_block(block)
+                ready = processed[:, skip:][:, : length - writer.samples]
+                skip -= min(skip, processed.shape[1])
+                if ready.shape[1]:
+                    writer.write(ready)
+                if on_progress is not None:
+                    on_progress(writer.samples / length)
+            writer.commit()
+    return RenderReport(
+        source=Path(source),
+        target=Path(target),
+        sample_rate=reader.sample_rate,
+        channels=reader.channels,
+        samples=length,
+        seconds=length / reader.sample_rate,
+        elapsed_seconds=time.perf_counter() - began,
+        kbps=_bitrates(board),
+        latency_samples=board.latency_samples,
+        latency_ms=board.latency_ms,
+        peak_in_db=_decibels(peak_in),
+        peak_out_db=_decibels(writer.peak),
+        clipped_samples=writer.clipped_samples,
+        seed=seed,
+    )
+
+
+def effects_of(effect: Any) -> Iterator[Effect]:
+    """An effect and everything of ours inside it, in order."""
+    if isinstance(effect, Effect):
+        yield effect
+    if isinstance(effect, Container):
+        for inner in effect:
+            yield from effects_of(inner)
+
+
+def _bitrates(board: Effect) -> dict[str, float]:
+    rates: dict[str, float] = {}
+    for effect in effects_of(board):
+        if isinstance(effect, CodecEffect):
+            name = effect.label or effect.name
+            same = sum(known.split(" ")[0] == name for known in rates)
+            rates[f"{name} {same + 1}" if same else name] = effect.meter.kbps
+    return rates
+
+
+def _decibels(peak: float) -> float:
+    return 20 * log10(peak) if peak > 0 else -inf
