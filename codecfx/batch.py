@@ -4,20 +4,20 @@ Every worker is a process of its own with a pipe to the parent. Whatever happens
 file or a killed worker, the others go on; a worker whose parent is gone stops and leaves no half file.
 """
 
-import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codecfx.audio_file import AUDIO_SUFFIXES, OUTPUT_SUFFIXES
 from codecfx.errors import AudioFileError, CodecFxError, ConfigurationError
 from codecfx.recipe import Recipe
 from codecfx.render import RenderReport, render
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ def run(
         for one in ready:
             on_outcome(one, _render(one, order, partial(on_progress, one)))
         return
+    from multiprocessing.connection import wait
+
     crew = [_Worker(order) for _ in range(min(workers, len(ready)))]
     try:
         for worker in crew:
@@ -165,6 +167,8 @@ class _Worker:
     """A process that renders one job after another."""
 
     def __init__(self, order: Order) -> None:
+        import multiprocessing
+
         context = multiprocessing.get_context("spawn")  # threads and audio engines do not survive forks
         self.pipe, theirs = context.Pipe()
         self.job: Job | None = None
@@ -187,6 +191,8 @@ class _Worker:
 
 def _work(pipe: "Connection[Any, Any]", order: Order) -> None:
     """A worker's life: jobs in, fractions and outcomes out, until the pipe closes."""
+
+    import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which closes the pipe
     try:

@@ -38,6 +38,9 @@ _MOST_INFO_BYTES = 1 << 20
 _MOST_TAG_BYTES = 1 << 14
 _UINT32_MAX = 2**32 - 1
 
+# The size in a WAV's or AIFF's head, which leaves out the first 8 bytes, has 32 bits.
+_MOST_FORM_BYTES = _UINT32_MAX + 8
+
 _INFO_TAGS = {
     b"INAM": "title",
     b"IART": "artist",
@@ -82,9 +85,9 @@ class SourceMetadata:
                 self.family = FAMILIES.get(source_format)
             if self.family:
                 self.chunks = [c for c in walk_chunks(self._file) if self._is_carried(c)]
-        self.tags = {name: text for name, text in tags.items() if text.strip("\0 ")}
+        self.tags = {name: text for name, text in tags.items() if text.strip()}
         if self.family == "RIFF":
-            self.tags |= self._legacy_info_tags()
+            self.tags |= self._missing_info_tags()
 
     @property
     def carried_bytes(self) -> int:
@@ -98,19 +101,18 @@ class SourceMetadata:
         that can no longer be read ends the copying early; `target` is well-formed all the same.
         """
         end = target.seek(0, os.SEEK_END)
-        if end % 2:
-            end += target.write(b"\0")
-        limit = None if _is_rf64(target) else _UINT32_MAX
+        end += end % 2
+        limit = None if _is_rf64(target) else _MOST_FORM_BYTES
         for chunk in self.chunks:
+            # Seeking past a pad byte, and cutting behind one, writes it as 0.
             chunk_end = end + 8 + chunk.size + chunk.size % 2
-            if limit is not None and chunk_end - 8 > limit:
+            if limit is not None and chunk_end > limit:
                 continue
             target.seek(end)
             size_format = "<I" if self.family == "RIFF" else ">I"
             target.write(chunk.kind + struct.pack(size_format, chunk.size))
             if not self._copy_content(chunk, target):
                 break
-            target.write(b"\0" * (chunk.size % 2))
             end = chunk_end
         cut_form(target, end)
 
@@ -151,10 +153,11 @@ class SourceMetadata:
                 return self._file.read(min(chunk.size, most_bytes))
         return b""
 
-    def _legacy_info_tags(self) -> dict[str, str]:
-        """The LIST/INFO tags that are not UTF-8, read as Windows wrote them (code page 1252).
+    def _missing_info_tags(self) -> dict[str, str]:
+        """The LIST/INFO tags that libsndfile 1.2.2 did not get to, or that are not UTF-8.
 
-        soundfile takes everything for UTF-8 and gives U+FFFD for each accent.
+        It does not look behind 4 GiB of audio; and what Windows wrote in code page 1252, soundfile
+        gives with U+FFFD for each accent.
         """
         found: dict[str, str] = {}
         for chunk in self.chunks:
@@ -163,19 +166,25 @@ class SourceMetadata:
             while position + 8 <= len(content):
                 kind, size = struct.unpack_from("<4sI", content, position)
                 text = content[position + 8 : position + 8 + size].split(b"\0")[0]
-                name = _INFO_TAGS.get(kind, "")
-                if "\ufffd" in self.tags.get(name, ""):
-                    found[name] = text.decode("cp1252", "replace")
+                name = _INFO_TAGS.get(kind)
+                if text and name and "\ufffd" in self.tags.get(name, "\ufffd"):
+                    found[name] = _decoded(text)
                 position += 8 + size + size % 2
         return found
 
 
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
+
+
 def tag_strings(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The tags as libsndfile takes them: no NUL inside, cut to a sensible length."""
+    """The tags as libsndfile takes them: all encodable, and cut to a sensible length."""
     for name, text in tags.items():
-        encoded = text.split("\0")[0].encode("utf-8", "replace")[:_MOST_TAG_BYTES]
-        if encoded:
-            yield name, encoded.decode("utf-8", "ignore")
+        encoded = text.encode("utf-8", "replace")[:_MOST_TAG_BYTES]
+        yield name, encoded.decode("utf-8", "ignore")
 
 
 def walk_chunks(file: BinaryIO) -> Iterator[Chunk]:

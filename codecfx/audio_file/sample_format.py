@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, interleaved
 
 Storable = NDArray[np.float32] | NDArray[np.int16] | NDArray[np.int32]
 
@@ -145,15 +145,15 @@ def storable(audio: Audio, subtype: str) -> Storable:
     Returns interleaved C-contiguous (samples, channels): int16 for up to 16 bits, int32 for 24 and
     32, float32 for formats that take floats.
     """
-    interleaved = np.ascontiguousarray(audio.T)
+    frames = interleaved(audio)
     bits = FULL_SCALE_BITS.get(subtype)
     if bits is None:
-        return interleaved
+        return frames
     full_scale = 2 ** (bits - 1)
     # Up to 24 bits, float32 arithmetic is exact: a power of two, and integers below 2^24.
     exact = np.dtype(np.float32 if bits <= 24 else np.float64)
     # Clipped before scaling too, or the largest floats would overflow.
-    steps = np.clip(interleaved, -1.0, 1.0).astype(exact)
+    steps = np.clip(frames, -1.0, 1.0).astype(exact)
     steps *= full_scale
     np.clip(np.rint(steps, out=steps), -full_scale, full_scale - 1, out=steps)
     if bits <= 16:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import soundfile
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, planar
 from codecfx.audio_file.mp3_length import headerless_samples
 from codecfx.audio_file.sequential import FILE_TROUBLE, open_sequential, quoted, reason
 from codecfx.errors import AudioFileError
@@ -127,13 +127,13 @@ class AudioSource:
         return samples
 
     def _read(self, samples: int) -> Audio:
-        interleaved = np.empty((samples, self.channels), np.float32)
+        frames = np.empty((samples, self.channels), np.float32)
         try:
             if samples:
-                interleaved = self._file.read(out=interleaved)
+                frames = self._file.read(out=frames)
         except FILE_TROUBLE as problem:
             raise AudioFileError(
                 f"{quoted(self.path)} cannot be read past sample {self._position}: "
                 f"{reason(problem)}; it is damaged, get a whole copy"
             ) from problem
-        return np.ascontiguousarray(interleaved.T)
+        return planar(frames)

@@ -13,6 +13,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
+    # Nothing here multiplies matrices; numpy's idle threads would cost more than they bring
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import typer
 
     from codecfx.cli.app import app

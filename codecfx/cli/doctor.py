@@ -1,102 +1,23 @@
 """`codecfx doctor`: what this machine has, what it lacks, and how to get it."""
 
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from importlib import metadata
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One part of the machine: there with what it says of itself, or missing with how to get it."""
-
-    name: str
-    found: bool
-    detail: str
-    needed: bool = True
-
-
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> int:
     """Tell which engines are used, what is missing, and how to get it."""
+    from dataclasses import asdict
+
     from codecfx.cli.output import print_json
+    from codecfx.diagnosis import findings
 
-    findings = list(_findings())
-    broken = any(finding.needed and not finding.found for finding in findings)
+    found = list(findings())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
-        return int(broken)
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        state = "ok     " if finding.found else ("MISSING" if finding.needed else "absent ")
-        print(f"{state}  {finding.name:{width}}  {finding.detail}")
-    return int(broken)
-
-
-def _findings() -> Iterator[Finding]:
-    import codecfx
-
-    yield Finding("codecfx", True, codecfx.__version__)
-    yield Finding("python", True, sys.version.split()[0])
-    yield from _core()
-    yield _libopus()
-    yield from _optional()
-
-
-def _core() -> Iterator[Finding]:
-    for name in ("numpy", "pedalboard", "av", "opuslib", "mido"):
-        version = _version(name)
-        yield Finding(name, bool(version), version or f"pip install {name}")
-    try:
-        import soundfile
-
-        yield Finding("soundfile", True, f"{_version('soundfile')}, {soundfile.__libsndfile_version__}")
-        mp3 = "MP3" in soundfile.available_formats()
-        yield Finding(
-            "reads MP3", mp3, "yes" if mp3 else "update soundfile (pip install -U soundfile)", False
-        )
-    except (ImportError, OSError) as error:
-        yield Finding("soundfile", False, f"pip install soundfile ({error})")
-
-
-def _libopus() -> Finding:
-    from codecfx.codecs import libopus
-    from codecfx.errors import CodecUnavailable
-
-    try:
-        library = libopus.load()
-    except CodecUnavailable as error:
-        return Finding("libopus", False, str(error))
-    return Finding("libopus", True, f"{library.version}, {library.path}")
-
-
-def _optional() -> Iterator[Finding]:
-    neural = "neural codecs: pip install 'codecfx[neural]'"
-    live = "live monitoring: pip install 'codecfx[live]'"
-    for name, module, how in (
-        ("torch", "torch", neural),
-        ("onnxruntime", "onnxruntime", neural),
-        ("encodec", "encodec", neural),
-        ("sounddevice", "sounddevice", live),
-        ("python-rtmidi", "rtmidi", live),
-    ):
-        found = find_spec(module) is not None
-        yield Finding(name, found, _version(name) or "there" if found else how, needed=False)
-    if find_spec("sounddevice") is not None:
-        try:
-            import sounddevice
-
-            yield Finding("PortAudio", True, sounddevice.get_portaudio_version()[1], needed=False)
-        except OSError:
-            how = "live monitoring: apt install libportaudio2 (macOS: brew install portaudio)"
-            yield Finding("PortAudio", False, how, needed=False)
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""
+        print_json([asdict(finding) for finding in found])
+    else:
+        width = max(len(finding.name) for finding in found)
+        for finding in found:
+            state = "ok" if finding.found else ("MISSING" if finding.needed else "absent")
+            print(f"{state:7}  {finding.name:{width}}  {finding.detail}")
+    return int(any(finding.needed and not finding.found for finding in found))

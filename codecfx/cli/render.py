@@ -1,5 +1,6 @@
 """`codecfx render`: audio files through a chain of effects."""
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,27 +69,10 @@ class _Screen:
     """Progress while files are rendered, and what came of them."""
 
     def __init__(self, jobs: "list[Job]", show: bool) -> None:
-        from rich.console import Console
-
         self._jobs = jobs
         self._outcomes: dict[Job, Outcome] = {}
-        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self._bars: Progress | None = (
-            self._progress_bars() if show and self._console.is_terminal else None
-        )
         self._tasks: dict[Job, TaskID] = {}
-
-    def _progress_bars(self) -> "Progress":
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        return Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
+        self._bars: Progress | None = _progress_bars() if show and sys.stderr.isatty() else None
 
     def __enter__(self) -> None:
         self._live: AbstractContextManager[Any] = self._bars or nullcontext()
@@ -113,7 +97,7 @@ class _Screen:
         if self._bars is not None and job in self._tasks:
             self._bars.remove_task(self._tasks[job])
         if isinstance(outcome, Exception):
-            self._console.print(f"codecfx: error: {outcome}")
+            print(f"codecfx: error: {outcome}", file=sys.stderr)
 
     def summary(self, as_json: bool, quiet: bool) -> None:
         from codecfx.cli.output import print_json
@@ -131,6 +115,20 @@ class _Screen:
                     f"{done} rendered, {self.failed} failed"
                     + (f", {left} not begun or stopped" if left else "")
                 )
+
+
+def _progress_bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
 
 
 def _in_words(report: "RenderReport") -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, interleaved, planar
 from codecfx.codecs import libopus
 from codecfx.codecs.base import CodecFormat, Packet, Settings, check_frames
 from codecfx.control.parameters import Change, Curve, Parameter, Value
@@ -91,7 +91,7 @@ class Opus:
             default="auto",
             choices=tuple(libopus.MODES),
             change=Change.NEXT_FRAME,
-            description="SILK predicts speech, CELT transforms music, hybrid splits at 8 kHz",
+            description="SILK predicts speech to 8 kHz, CELT transforms music, hybrid splits at 8 kHz",
         ),
         Parameter(
             "signal",
@@ -185,6 +185,10 @@ class Opus:
                 self._ask(libopus.SET_BANDWIDTH, _BANDWIDTHS[str(value)])
             case "mode":
                 self._ask(libopus.SET_FORCE_MODE, libopus.MODES[str(value)])
+                # libopus goes on to hybrid above SILK's 8 kHz unless it may not; a bandwidth that was
+                # chosen overrules this
+                widest = _BANDWIDTHS["wideband" if value == "silk" else "fullband"]
+                self._ask(libopus.SET_MAX_BANDWIDTH, widest)
             case "signal":
                 self._ask(libopus.SET_SIGNAL, _SIGNALS[str(value)])
             case "rate_mode":
@@ -208,8 +212,8 @@ class Opus:
     def encode(self, frames: Audio) -> list[Packet]:
         count = check_frames(frames, self.format)
         size = self.format.frame_samples
-        interleaved = np.ascontiguousarray(frames.T, np.float32)
-        address, stride = interleaved.ctypes.data, interleaved.nbytes // count
+        pcm = interleaved(frames)
+        address, stride = pcm.ctypes.data, pcm.nbytes // count
         encode, encoder = self._lib.encode_float, self._encoder
         packets = []
         for at in range(address, address + count * stride, stride):
@@ -229,7 +233,7 @@ class Opus:
                 self._decode_one_later(packet, address + index * stride, frame)
             else:
                 self._decode_one(packet, address + index * stride, frame)
-        return np.ascontiguousarray(decoded.T)
+        return planar(decoded)
 
     def _decode_one(self, packet: Packet | None, address: int, frame: Audio) -> None:
         """Decode into `frame` (samples, channels), which lies at `address`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, interleaved, planar
 from codecfx.errors import UnsupportedFormat
 
 
@@ -56,11 +56,11 @@ class Layout:
         audio = np.asarray(array, np.float32)
         if self.dimensions == 1:
             return audio[np.newaxis]
-        return np.ascontiguousarray(audio if self.channels_first else audio.T)
+        return np.ascontiguousarray(audio) if self.channels_first else planar(audio)
 
     def outward(self, audio: Audio) -> Audio:
         """`audio`, float32 (channels, samples), in this layout."""
         if self.dimensions == 1:
             vector: Audio = audio[0]
             return vector
-        return audio if self.channels_first else np.ascontiguousarray(audio.T)
+        return audio if self.channels_first else interleaved(audio)

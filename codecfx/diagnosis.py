@@ -1,0 +1,84 @@
+"""Diagnosis: what this machine has, what it lacks, and how to get it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part of the machine: there with what it says of itself, or missing with how to get it."""
+
+    name: str
+    found: bool
+    detail: str
+    needed: bool = True
+
+
+def findings() -> Iterator[Finding]:
+    """Every part of the machine that codecfx uses, or would."""
+    import codecfx
+
+    yield Finding("codecfx", True, codecfx.__version__)
+    yield Finding("python", True, sys.version.split()[0])
+    yield from _core()
+    yield _libopus()
+    yield from _optional()
+
+
+def _core() -> Iterator[Finding]:
+    for name in ("numpy", "pedalboard", "av", "opuslib", "mido"):
+        version = _version(name)
+        yield Finding(name, bool(version), version or f"pip install {name}")
+    try:
+        import soundfile
+
+        yield Finding("soundfile", True, f"{_version('soundfile')}, {soundfile.__libsndfile_version__}")
+        mp3 = "MP3" in soundfile.available_formats()
+        yield Finding(
+            "reads MP3", mp3, "yes" if mp3 else "update soundfile (pip install -U soundfile)", False
+        )
+    except (ImportError, OSError) as error:
+        yield Finding("soundfile", False, f"pip install soundfile ({error})")
+
+
+def _libopus() -> Finding:
+    from codecfx.codecs import libopus
+    from codecfx.errors import CodecUnavailable
+
+    try:
+        library = libopus.load()
+    except CodecUnavailable as error:
+        return Finding("libopus", False, str(error))
+    return Finding("libopus", True, f"{library.version}, {library.path}")
+
+
+def _optional() -> Iterator[Finding]:
+    neural = "neural codecs: pip install 'codecfx[neural]'"
+    live = "live monitoring: pip install 'codecfx[live]'"
+    for name, module, how in (
+        ("torch", "torch", neural),
+        ("onnxruntime", "onnxruntime", neural),
+        ("encodec", "encodec", neural),
+        ("sounddevice", "sounddevice", live),
+        ("python-rtmidi", "rtmidi", live),
+    ):
+        found = find_spec(module) is not None
+        yield Finding(name, found, _version(name) or "there" if found else how, needed=False)
+    if find_spec("sounddevice") is not None:
+        try:
+            import sounddevice
+
+            yield Finding("PortAudio", True, sounddevice.get_portaudio_version()[1], needed=False)
+        except OSError:
+            how = "live monitoring: apt install libportaudio2 (macOS: brew install portaudio)"
+            yield Finding("PortAudio", False, how, needed=False)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
