@@ -1,9 +1,12 @@
 """The one audio shape inside codecfx: float32, (channels, samples), full scale at ±1."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
+Sample = TypeVar("Sample", bound=np.generic)
 
 
 def silence(channels: int, samples: int) -> Audio:
@@ -22,7 +25,7 @@ def interleaved(audio: Audio) -> Audio:
     return copy
 
 
-def planar(frames: Audio) -> Audio:
+def planar(frames: NDArray[Sample]) -> NDArray[Sample]:
     """A copy of interleaved (samples, channels) as (channels, samples), contiguous."""
     copy = np.empty((frames.shape[1], frames.shape[0]), frames.dtype)
     for channel, samples in enumerate(copy):

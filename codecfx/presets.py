@@ -20,6 +20,7 @@
     effect = "Reverb"
 
 `effect = "plugin"` with `path` (and `plugin_name`) loads a VST3 or AU; `state` is its own, in base64.
+A Convolution's `impulse_response_filename` lies beside the preset, unless its path is absolute.
 Values are stored plain and complete, so that a preset sounds the same when a default or a range of ours
 changes; `version` says how to read it, and `MIGRATIONS` bring older files up to date.
 """
@@ -37,7 +38,7 @@ from codecfx.errors import CodecFxError, ConfigurationError, PresetError, Unknow
 
 if TYPE_CHECKING:
     from codecfx.effects.base import Effect
-    from codecfx.effects.board import Container, Pedalboard
+    from codecfx.effects.board import Pedalboard
 
 VERSION = 1
 # version -> what turns a table of that version into one of the next
@@ -45,6 +46,8 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _TOP_KEYS = ("version", "description", "mix", "chain")
 _PLUGIN_KEYS = ("path", "plugin_name", "state")
+_MISSING = "is missing; write a [[chain]] table for each effect"
+_NO_CHAIN = "is no list of effects; write a [[chain]] table for each"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +128,22 @@ def preset_folders() -> Iterator[Path]:
 
 
 def save_preset(
-    board: "Container",
+    board: Any,
     path: str | os.PathLike[str],
     *,
     description: str = "",
     overwrite: bool = False,
 ) -> Path:
-    """Write a board's effects and all their values to a preset file, whole or not at all.
+    """Write a board's effects and all their values to a preset file, whole or not at all. What is no
+    chain (a `Mix`, a single effect, a board of pedalboard's) becomes the only effect in it.
 
     Raises:
-        PresetError: the file exists, or a plugin in the board cannot be told in text.
+        PresetError: the file exists, the board is empty, or a plugin in it cannot be told in text.
         OSError: the file cannot be written.
     """
     import tomli_w
+
+    from codecfx.effects.board import Chain
 
     path = Path(path)
     if path.suffix != ".toml":
@@ -145,9 +151,14 @@ def save_preset(
     if path.exists() and not overwrite:
         raise PresetError(f"{path}: exists; choose another name, or overwrite=True")
     table: dict[str, Any] = {"version": VERSION, "description": description}
-    if board.mix != 1:
-        table["mix"] = board.mix
-    table["chain"] = [_table(plugin) for plugin in board]
+    if not isinstance(board, Chain) or board.bypass:  # a preset's own values are but its mix
+        table["chain"] = [_table(board, path.parent)]
+    else:
+        if not board:
+            raise PresetError(f"{path}: the board is empty; a preset takes one effect or more")
+        if board.mix != 1:
+            table["mix"] = board.mix
+        table["chain"] = [_table(plugin, path.parent) for plugin in board]
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.write_text(tomli_w.dumps(table), encoding="utf-8")
@@ -160,6 +171,8 @@ def save_preset(
 def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
     """`table` as this version writes it. Raises PresetError for a version nobody can read."""
     version = table.get("version")
+    if version is None:
+        raise PresetError(f"{where}: version is missing; begin the file with 'version = {VERSION}'")
     if not isinstance(version, int) or isinstance(version, bool):
         raise PresetError(f"{where}: version is {version!r}; begin the file with 'version = {VERSION}'")
     if version > VERSION:
@@ -177,27 +190,32 @@ def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
 def _parsed(path: Path) -> Preset:
     where = str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors write a mark
     except OSError as error:
         raise PresetError(f"{where}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or without measure
         raise PresetError(f"{where}: is no TOML ({error})") from None
     table = migrated(table, where)
     for key in table:
         if key not in _TOP_KEYS:
-            raise PresetError(str(UnknownName("key", key, _TOP_KEYS, where)))
+            raise PresetError(_one_line(str(UnknownName("key", key, _TOP_KEYS, where))))
     description, chain, mix = table.get("description", ""), table.get("chain"), table.get("mix", 1.0)
     if not isinstance(description, str):
         raise PresetError(f"{where}: description is {description!r}; it takes text in quotes")
     if not isinstance(mix, int | float) or isinstance(mix, bool) or not 0 <= mix <= 1:
         raise PresetError(f"{where}: mix is {mix!r}; it takes 0 to 1")
-    if not _is_tables(chain) or not chain:
-        raise PresetError(f"{where}: chain is missing; write a [[chain]] table for each effect")
+    if not chain or not _is_tables(chain):
+        raise PresetError(f"{where}: chain {_NO_CHAIN if chain else _MISSING}")
     return Preset(path.stem, description, tuple(chain), float(mix), path)
 
 
 def _is_tables(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value)
+
+
+def _one_line(message: str) -> str:
+    """A message on one line, whatever keys and texts of the file it quotes."""
+    return " ".join(message.splitlines())
 
 
 class _Building:
@@ -214,14 +232,14 @@ class _Building:
 
     def plugins(self, tables: Any, where: str) -> list["Effect"]:
         if not _is_tables(tables):
-            self._problem(where, "is no list of tables; write a [[chain]] table for each effect")
+            self._problem(where, _MISSING if tables is None else _NO_CHAIN)
             return []
         made = [self._effect(table, f"{where}[{at}]") for at, table in enumerate(tables, 1)]
         return [effect for effect in made if effect is not None]
 
     def _problem(self, where: str, what: str) -> None:
         file = f"{self._path}: " if self._path else ""
-        self.problems.append(f"{file}{where}: {what}")
+        self.problems.append(_one_line(f"{file}{where}: {what}"))
 
     def _effect(self, table: Mapping[str, Any], where: str) -> "Effect | None":
         from codecfx.effects import registry
@@ -283,42 +301,51 @@ class _Building:
         return effect
 
 
-def _table(plugin: Any) -> dict[str, Any]:
-    """One plugin as a preset has it: its name, its label, and every value."""
+def _table(plugin: Any, folder: Path) -> dict[str, Any]:
+    """One plugin as a preset in `folder` has it: its name, its label, and every value."""
     from codecfx.effects.base import Effect
     from codecfx.effects.board import Container, Mix
 
     if isinstance(plugin, Container):
         table = _values(plugin, "mix" if isinstance(plugin, Mix) else "chain")
-        return table | {"chain": [_table(inner) for inner in plugin]}
+        return table | {"chain": [_table(inner, folder) for inner in plugin]}
     if isinstance(plugin, Effect) and not hasattr(plugin, "plugin_class"):
         return _values(plugin, plugin.name)
-    return _native_table(plugin)
+    return _native_table(plugin, folder)
 
 
-def _native_table(plugin: Any) -> dict[str, Any]:
+def _native_table(plugin: Any, folder: Path) -> dict[str, Any]:
     import pedalboard
 
     from codecfx.effects.native_effect import NativeEffect, wrap
 
     if isinstance(plugin, pedalboard.PluginContainer):
         kind = "mix" if isinstance(plugin, pedalboard.Mix) else "chain"
-        return {"effect": kind, "chain": [_table(inner) for inner in plugin]}
+        return {"effect": kind, "chain": [_table(inner, folder) for inner in plugin]}
     if isinstance(plugin, pedalboard.Convolution):
         raise PresetError("a Convolution does not say its file; use codecfx.native('Convolution', ...)")
     if not isinstance(plugin, NativeEffect):
         plugin = wrap(plugin)
     if not isinstance(plugin.plugin, pedalboard.ExternalPlugin):
-        return _values(plugin, plugin.name)
+        table = _values(plugin, plugin.name)
+        if "impulse_response_filename" in table:
+            table["impulse_response_filename"] = _seen_from(folder, table["impulse_response_filename"])
+        return table
     path, plugin_name = plugin.file
     if not path:
         raise PresetError(f"{plugin.name} does not say its file; load it with codecfx.plugin(path)")
-    table = {"effect": "plugin", "path": path}
+    table = {"effect": "plugin", "path": os.path.abspath(path)}
     if plugin_name:
         table["plugin_name"] = plugin_name
     state = base64.b64encode(plugin.plugin.raw_state).decode()
     common = {key: plugin.values[key] for key in ("mix", "bypass") if key in plugin.values}
     return table | common | ({"label": plugin.label} if plugin.label else {}) | {"state": state}
+
+
+def _seen_from(folder: Path, file: str) -> str:
+    """The path of a file for a preset in `folder`: relative inside it, so that both can move."""
+    absolute, folder = Path(file).absolute(), folder.absolute()
+    return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else str(absolute)
 
 
 def _values(effect: "Effect", name: str) -> dict[str, Any]:

@@ -26,9 +26,12 @@ class Recipe:
                 nearest name or the allowed values.
         """
         from codecfx.effects.board import Pedalboard
-        from codecfx.presets import load_preset
 
-        board = load_preset(self.preset).board() if self.preset else Pedalboard()
+        board = Pedalboard()
+        if self.preset:
+            from codecfx.presets import load_preset
+
+            board = load_preset(self.preset).board()
         board.extend(effect_from(text) for text in self.effects)
         if not board:
             raise ConfigurationError(

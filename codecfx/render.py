@@ -1,11 +1,14 @@
 """Rendering: an audio file through a board into another file, in constant memory.
 
+Files are read and written by a thread of their own, a step ahead and a step behind the board.
+
 The board's latency is removed, so that the output starts where the input does and lasts as long, plus a
 tail where one is asked for. Stems rendered by different boards stay in time with each other.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf, log10
 from os import PathLike
@@ -86,20 +89,27 @@ def render(
             length = reader.samples + round(tail_seconds * reader.sample_rate)
             skip = board.latency_samples
             peak_in = 0.0
-            while writer.samples < length:
-                block = reader.read(STEP_SAMPLES)
-                if block.shape[1]:
-                    peak_in = max(peak_in, float(np.abs(block).max()))
-                else:  # the source is over: silence pushes out what is still inside
-                    rest = length - writer.samples + skip
-                    block = silence(reader.channels, min(STEP_SAMPLES, rest))
-                processed = board.process_block(block)
-                ready = processed[:, skip:][:, : length - writer.samples]
-                skip -= min(skip, processed.shape[1])
-                if ready.shape[1]:
-                    writer.write(ready)
-                if on_progress is not None:
-                    on_progress(writer.samples / length)
+            with ThreadPoolExecutor(1, "codecfx-file") as aside:
+                written = aside.submit(lambda: None)
+                ahead = aside.submit(reader.read, STEP_SAMPLES)
+                begun = 0  # samples on their way to the file
+                while begun < length:
+                    block = ahead.result()
+                    ahead = aside.submit(reader.read, STEP_SAMPLES)
+                    if block.shape[1]:
+                        peak_in = max(peak_in, float(np.abs(block).max()))
+                    else:  # the source is over: silence pushes out what is still inside
+                        rest = length - begun + skip
+                        block = silence(reader.channels, min(STEP_SAMPLES, rest))
+                    processed = board.process_block(block)
+                    ready = processed[:, skip:][:, : length - begun].copy()
+                    skip -= min(skip, processed.shape[1])
+                    begun += ready.shape[1]
+                    written.result()
+                    written = aside.submit(writer.write, ready)
+                    if on_progress is not None:
+                        on_progress(begun / length)
+                written.result()
             writer.commit()
     return RenderReport(
         source=Path(source),

@@ -152,10 +152,11 @@ def storable(audio: Audio, subtype: str) -> Storable:
     full_scale = 2 ** (bits - 1)
     # Up to 24 bits, float32 arithmetic is exact: a power of two, and integers below 2^24.
     exact = np.dtype(np.float32 if bits <= 24 else np.float64)
-    # Clipped before scaling too, or the largest floats would overflow.
-    steps = np.clip(frames, -1.0, 1.0).astype(exact)
-    steps *= full_scale
+    with np.errstate(over="ignore"):  # infinity is clipped too
+        steps = np.multiply(frames, full_scale, dtype=exact)
     np.clip(np.rint(steps, out=steps), -full_scale, full_scale - 1, out=steps)
     if bits <= 16:
-        return np.left_shift(steps.astype(np.int16), np.int16(16 - bits))
-    return np.left_shift(steps.astype(np.int32), np.int32(32 - bits))
+        short: NDArray[np.int16] = steps.astype(np.int16)
+        return short if bits == 16 else np.left_shift(short, np.int16(16 - bits))
+    long: NDArray[np.int32] = steps.astype(np.int32)
+    return np.left_shift(long, np.int32(32 - bits))

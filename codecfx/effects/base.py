@@ -28,8 +28,8 @@ MAX_CHANNELS = 8
 # How much of an array is processed at a time: long enough for a codec to encode and decode at once.
 # The samples never depend on it.
 STEP_SAMPLES = 65_536
-# +120 dB of full scale: no sound is louder, only memory that is none. It would stay in filters for ever,
-# and at 1e8 LAME ends the process.
+# +120 dB of full scale: no sound is louder, only memory that holds none. It would stay in filters for
+# ever, and from 1e8 on LAME ends the process.
 LOUDEST = 1e6
 
 MIX = Parameter(
@@ -259,7 +259,7 @@ class Effect(ABC):
         """
         layout = Layout.of(input_array, None if reset else self._layout)
         audio = layout.inward(input_array)
-        if int(sample_rate) != sample_rate:
+        if not float(sample_rate).is_integer():
             raise UnsupportedFormat(
                 f"the sample rate is {sample_rate}; it must be a whole number of Hz"
             )

@@ -12,9 +12,10 @@ from typing import Any, ClassVar, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, silence
 from codecfx.effects.base import Effect, Processor, StreamSpec, without_garbage
 from codecfx.effects.dry_wet import DelayLine
+from codecfx.effects.layout import Layout
 from codecfx.errors import SameEffectTwice
 
 
@@ -52,10 +53,11 @@ class Container(Effect, MutableSequence[Any]):
         return self._plugins[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        many = isinstance(index, slice)
+        values = [_checked(one) for one in (value if many else [value])]
+        self._refuse_same_twice(values)
         changed = list(self._plugins)
-        changed[index] = (
-            [_checked(one) for one in value] if isinstance(index, slice) else _checked(value)
-        )
+        changed[index] = values if many else values[0]
         self._plugins = changed  # one instance may stand twice for a moment, while two are swapped
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
@@ -65,8 +67,26 @@ class Container(Effect, MutableSequence[Any]):
         """Insert before `index`. Raises TypeError for what is no plugin, SameEffectTwice."""
         changed = list(self._plugins)
         changed.insert(index, _checked(value))
-        _refuse_same_twice(changed)
+        self._refuse_same_twice(changed)
         self._plugins = changed
+
+    def _refuse_same_twice(self, plugins: Iterable[Any]) -> None:
+        # A board cannot hold itself either. Plugins are kept: pedalboard makes Python objects for what is
+        # in its containers as one looks, and the next may be where the last has been.
+        seen: dict[int, Any] = {id(self): self}
+
+        def walk(plugin: Any) -> None:
+            if id(plugin) in seen:
+                raise SameEffectTwice(
+                    f"{plugin!r} stands in this chain twice, and its memory serves one stream; make a "
+                    "second one with the same settings"
+                )
+            seen[id(plugin)] = plugin
+            for inner in plugin if isinstance(plugin, Iterable) else ():
+                walk(inner)
+
+        for plugin in plugins:
+            walk(plugin)
 
     def __contains__(self, plugin: object) -> bool:
         return any(one is plugin for one in self._plugins)
@@ -102,7 +122,7 @@ class Container(Effect, MutableSequence[Any]):
         )
 
     def build(self, spec: StreamSpec) -> Processor:
-        _refuse_same_twice(self._plugins)
+        self._refuse_same_twice(self._plugins)
         if self.quantum_samples == 1:
             built = self._connect(spec)
         else:
@@ -126,17 +146,14 @@ class Container(Effect, MutableSequence[Any]):
         result is its own to the last bit.
         """
         native = as_native(self) if reset and len(self) else None
-        if native is None:
+        layout = Layout.of(input_array)
+        shape = np.shape(input_array)
+        if native is None or shape[0] == shape[-1]:  # pedalboard cannot read a square
             return super().process(input_array, sample_rate, buffer_size, reset)
-        super().process(np.zeros((self._channels(input_array), 0), np.float32), sample_rate)
+        super().process(layout.outward(silence(layout.channels, 0)), sample_rate)
         audio = without_garbage(np.asarray(input_array, np.float32))
         processed: Audio = native(audio, sample_rate, buffer_size)
         return processed
-
-    def _channels(self, input_array: ArrayLike) -> int:
-        from codecfx.effects.layout import Layout
-
-        return Layout.of(input_array).channels
 
     __call__ = process
 
@@ -229,7 +246,7 @@ def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
         if not apart:
             built.append(_prepared(plugin, spec))
         elif isinstance(plugin, Iterable):  # a pedalboard.Mix with such a plugin in it
-            built.append(_prepared(Mix(plugin), spec))
+            built.append(_prepared(Mix(list(plugin)), spec))
         else:
             built.append(native.processor([plugin], spec))
     return built
@@ -268,21 +285,3 @@ def _checked(plugin: Any) -> Any:
             "containers of either"
         )
     return plugin
-
-
-def _refuse_same_twice(plugins: Iterable[Any]) -> None:
-    seen: set[int] = set()
-
-    def walk(plugin: Any) -> None:
-        if id(plugin) in seen:
-            raise SameEffectTwice(
-                f"{plugin!r} stands in this chain twice, and its memory serves one stream; make a "
-                "second one with the same settings"
-            )
-        seen.add(id(plugin))
-        inner = plugin if isinstance(plugin, Iterable) else ()
-        for one in inner:
-            walk(one)
-
-    for plugin in plugins:
-        walk(plugin)

@@ -48,7 +48,7 @@ class Layout:
         side = 0 if before is None or before.channels_first else 1
         if before is not None and before.dimensions == 2 and shape[side] == before.channels:
             return before
-        channels_first = shape[0] <= shape[1] or shape[1] == 0
+        channels_first = shape[1] == 0 or 0 < shape[0] <= shape[1]  # no samples are samples
         return cls(2, channels_first, shape[0 if channels_first else 1])
 
     def inward(self, array: ArrayLike) -> Audio:

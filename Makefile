@@ -1,0 +1,46 @@
+# Every command a person or CI runs. `make demo` and `make test` work on a machine with python3 and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types examples bench docs clean
+
+demo: $(VENV)/.core
+	cd examples && ../$(BIN)/python demo.py ../demo
+
+test: $(VENV)/.all
+	$(BIN)/python -m pytest -n auto -q
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.all
+	$(BIN)/mypy
+
+examples: $(VENV)/.all
+	rm -rf build/examples && mkdir -p build/examples
+	set -e; here=$$PWD; cd build/examples; for example in $$here/examples/[a-z]*_*.py; do \
+	  echo "== $$(basename $$example)"; $$here/$(BIN)/python -W error $$example; done
+
+bench: $(VENV)/.all
+	$(BIN)/python benchmarks/bench.py
+
+docs: $(VENV)/.all
+	$(BIN)/python docs/tables.py README.md
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.all: $(VENV)/.core
+	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo

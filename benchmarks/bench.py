@@ -1,0 +1,242 @@
+"""Measures codecfx against its peers, side by side in one run, and writes the table that the README
+quotes. Bounds are printed whether met or not; machines are noisy, so every figure is a median of pairs.
+
+usage: make bench   (needs ffmpeg on the path for the first two rows; 8 minutes)
+"""
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from stem import synthesise
+
+HERE = Path(__file__).parent
+CODECFX = [sys.executable, "-m", "codecfx"]
+
+
+@dataclass
+class Row:
+    """One comparison: ours against the peer's, and the bound it should keep."""
+
+    what: str
+    ours: str
+    peer: str
+    ratio: float
+    bound: float
+
+    def line(self) -> str:
+        kept = "yes" if self.ratio <= self.bound else "NO"
+        return (
+            f"| {self.what} | {self.ours} | {self.peer} | {self.ratio:.2f} | {self.bound:g} | {kept} |"
+        )
+
+
+def main() -> None:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for measure in (whole_file, memory, small_blocks, help_text):
+            rows += measure(work)
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, {system}"
+    table = [
+        f"Medians of paired runs, {time.strftime('%Y-%m-%d')}, {machine}.",
+        "",
+        "| what | codecfx | peer | ratio | bound | kept |",
+        "|---|---|---|---|---|---|",
+        *(row.line() for row in rows),
+    ]
+    (HERE / "RESULTS.md").write_text("\n".join(table) + "\n", encoding="utf-8")
+    print("\n".join(table))
+
+
+def whole_file(work: Path) -> list[Row]:
+    """Five minutes of 48 kHz stereo through Opus at 32 kbps, file to file, against ffmpeg's encode and
+    decode of the same file.
+    """
+    if shutil.which("ffmpeg") is None:
+        print("no ffmpeg on the path: whole-file rows left out")
+        return []
+    source = _music(work, 300)
+    encoded, decoded, ours = work / "peer.opus", work / "peer.wav", work / "ours.wav"
+    quiet = ["ffmpeg", "-y", "-loglevel", "error", "-i"]
+    settings = ["-c:a", "libopus", "-b:a", "32k", "-vbr", "constrained", "-compression_level", "10"]
+
+    def peer() -> "Usage":
+        return _run([*quiet, str(source), *settings, str(encoded)]) + _run(
+            [*quiet, str(encoded), str(decoded)]
+        )
+
+    def codecfx() -> "Usage":
+        effect = "opus:bitrate_kbps=32,complexity=10"
+        return _run(
+            [*CODECFX, "render", str(source), "-o", str(ours), "-e", effect, "--overwrite", "-q"]
+        )
+
+    mine, theirs = _pairs(codecfx, peer, 7)
+    return [
+        _row("5 min stereo, Opus 32 kbps: CPU", mine, theirs, lambda usage: usage.cpu, "s", 0.95),
+        _row("5 min stereo, Opus 32 kbps: wall", mine, theirs, lambda usage: usage.wall, "s", 0.65),
+    ]
+
+
+def memory(work: Path) -> list[Row]:
+    """Peak memory of a render of an hour against one of a minute."""
+    peaks = []
+    for seconds in (60, 3600):
+        source = _music(work, seconds)
+        target = work / "rendered.wav"
+        usage = _run(
+            [*CODECFX, "render", str(source), "-o", str(target), "-e", "opus", "--overwrite", "-q"]
+        )
+        peaks.append(usage.peak_mib)
+        source.unlink()
+    minute, hour = peaks
+    more = hour - minute
+    return [Row("peak memory, 60 min against 1 min", f"{hour:.0f} MiB", f"{minute:.0f} MiB", more, 16)]
+
+
+def small_blocks(work: Path) -> list[Row]:
+    """64-sample blocks through Compressor, Opus, Reverb: our board against the three called bare."""
+    import ctypes
+
+    import pedalboard
+
+    import codecfx
+    from codecfx.codecs import libopus
+
+    stem = synthesise(10.0)
+    blocks = [np.ascontiguousarray(stem[:, at : at + 64]) for at in range(0, stem.shape[1] - 63, 64)]
+    lib = libopus.load()
+    encoder, decoder = lib.create_encoder(48_000, 2, 2049), lib.create_decoder(48_000, 2)
+    lib.encoder_ctl(encoder, libopus.SET_BITRATE, ctypes.c_int(32_000))
+    lib.encoder_ctl(encoder, libopus.SET_COMPLEXITY, ctypes.c_int(10))
+    compressor, reverb = pedalboard.Compressor(-20, 4), pedalboard.Reverb()
+    frame, packet = np.zeros((960, 2), np.float32), np.zeros(4000, np.uint8)
+    frame_at, packet_at = frame.ctypes.data, packet.ctypes.data
+
+    def bare() -> list[float]:
+        times = []
+        for index, block in enumerate(blocks):
+            began = time.perf_counter()
+            block = compressor.process(block, 48_000, 64, False)
+            at = index % 15 * 64
+            frame[at : at + 64] = block.T
+            if at == 896:
+                written = lib.encode_float(encoder, frame_at, 960, packet_at, 4000)
+                lib.decode_float(decoder, packet[:written].tobytes(), written, frame_at, 960, 0)
+            reverb.process(block, 48_000, 64, False)
+            times.append(time.perf_counter() - began)
+        return times
+
+    board = codecfx.Pedalboard(
+        [pedalboard.Compressor(-20, 4), codecfx.Opus(bitrate_kbps=32), pedalboard.Reverb()]
+    )
+    board.prepare(codecfx.StreamSpec(48_000, 2, 64))
+
+    def ours() -> list[float]:
+        times = []
+        for block in blocks:
+            began = time.perf_counter()
+            board.process_block(block)
+            times.append(time.perf_counter() - began)
+        return times
+
+    rows = []
+    pairs = [(ours(), bare()) for _ in range(7)]
+    for what, figure in (("median block", statistics.median), ("mean block", statistics.fmean)):
+        mine = [figure(pair[0]) * 1e6 for pair in pairs]
+        theirs = [figure(pair[1]) * 1e6 for pair in pairs]
+        ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+        name = f"64-sample blocks, Compressor, Opus, Reverb: {what}"
+        a, b = statistics.median(mine), statistics.median(theirs)
+        rows.append(Row(name, f"{a:.1f} µs", f"{b:.1f} µs", ratio, 2.5))
+    return rows
+
+
+def help_text(work: Path) -> list[Row]:
+    """`codecfx --help` against a typer-and-rich program with one verb."""
+    bare = work / "bare.py"
+    bare.write_text(
+        "import typer\nimport rich.console\napp = typer.Typer()\n"
+        "@app.command()\ndef render(path: str) -> None:\n    '''Render.'''\n"
+        "@app.command()\ndef play(path: str) -> None:\n    '''Play.'''\napp()\n"
+    )
+    mine, theirs = _pairs(
+        lambda: _run([*CODECFX, "--help"]), lambda: _run([sys.executable, str(bare), "--help"]), 15
+    )
+    return [_row("codecfx --help", mine, theirs, lambda usage: usage.wall, "s", 1.5)]
+
+
+@dataclass
+class Usage:
+    """What a process took, as the operating system counted it."""
+
+    cpu: float  # seconds
+    wall: float  # seconds
+    peak_mib: float
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.cpu + other.cpu, self.wall + other.wall, max(self.peak_mib, other.peak_mib))
+
+
+def _run(command: list[str]) -> Usage:
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    message = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {message.decode()}")
+    return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+def _pairs(
+    ours: Callable[[], Usage], peer: Callable[[], Usage], runs: int
+) -> tuple[list[Usage], list[Usage]]:
+    """Both in turn, after one of each that does not count."""
+    ours(), peer()
+    measured = [(ours(), peer()) for _ in range(runs)]
+    return [pair[0] for pair in measured], [pair[1] for pair in measured]
+
+
+def _row(
+    what: str,
+    mine: list[Usage],
+    theirs: list[Usage],
+    figure: Callable[[Usage], float],
+    unit: str,
+    bound: float,
+) -> Row:
+    ours, peer = [figure(one) for one in mine], [figure(one) for one in theirs]
+    ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
+    a, b = statistics.median(ours), statistics.median(peer)
+    return Row(what, f"{a:.2f} {unit}", f"{b:.2f} {unit}", ratio, bound)
+
+
+def _music(work: Path, seconds: int) -> Path:
+    """A WAV of that length: a minute of the stem, over and over."""
+    path = work / f"music-{seconds}.wav"
+    minute = synthesise(60.0).T
+    with soundfile.SoundFile(path, "w", 48_000, 2, "PCM_16") as file:
+        for _ in range(seconds // 60):
+            file.write(minute)
+    return path
+
+
+if __name__ == "__main__":
+    main()
