@@ -4,9 +4,13 @@ Every worker is a process of its own with a pipe to the parent. Whatever happens
 file or a killed worker, the others go on; a worker whose parent is gone stops and leaves no half file.
 """
 
+import os
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +55,13 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
         ConfigurationError: several files cannot go into one.
     """
     inputs = list(inputs)
-    to_file = output.suffix.lower() in OUTPUT_SUFFIXES and not output.is_dir()
-    if to_file:
-        if len(inputs) > 1 or inputs[0].is_dir():
+    one_file = len(inputs) == 1 and not os.path.isdir(inputs[0])
+    suffix = "" if os.path.isdir(output) else output.suffix.lower()
+    if suffix in OUTPUT_SUFFIXES:
+        if not one_file:
             raise ConfigurationError(f"{output} is one file; give a folder for many (-o rendered/)")
         return [Job(inputs[0], output)]
-    if output.suffix and not output.is_dir() and len(inputs) == 1 and not inputs[0].is_dir():
+    if suffix and (one_file or suffix in AUDIO_SUFFIXES):
         known = ", ".join(sorted(OUTPUT_SUFFIXES))
         raise ConfigurationError(f"{output}: cannot write '{output.suffix}'; use one of {known}")
     jobs: list[Job] = []
@@ -70,20 +75,36 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
         other = taken.setdefault(target, source)
         clash = f"{source}: {other} becomes {target} too; render one of them elsewhere"
         jobs.append(Job(source, target, "" if other is source else clash))
-    return jobs
+    sources = {_real(job.source) for job in jobs}
+    return [_sparing(job, sources) for job in jobs]
+
+
+def _sparing(job: Job, sources: set[Path]) -> Job:
+    """`job`, or why it cannot be: it would replace the source of another."""
+    target = _real(job.target)
+    if job.problem or target not in sources or target == _real(job.source):
+        return job
+    return replace(job, problem=f"{job.source}: becomes {job.target}, an input too; render elsewhere")
+
+
+def _real(path: Path) -> Path:
+    """`path` without links; unlike `Path.resolve`, of anything."""
+    return Path(os.path.realpath(path))
 
 
 def _sources(inputs: Iterable[Path], output: Path) -> Iterator[tuple[Path, Path | None]]:
     """Every file, and its place below the output folder; a folder without audio has none."""
     for path in inputs:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             yield path, Path(path.name)
             continue
+        results = _real(output)
+        inside = _real(path) in results.parents
         found = False
         for file in sorted(path.rglob("*")):
             hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file() and not hidden:
-                if output.resolve() in file.resolve().parents and output.resolve() != path.resolve():
+            if file.suffix.lower() in AUDIO_SUFFIXES and os.path.isfile(file) and not hidden:
+                if inside and results in _real(file).parents:
                     continue  # what an earlier render left below the inputs
                 found = True
                 yield file, file.relative_to(path)
@@ -114,10 +135,11 @@ def run(
         return
     from multiprocessing.connection import wait
 
-    crew = [_Worker(order) for _ in range(min(workers, len(ready)))]
+    crew: list[_Worker] = []
     try:
-        for worker in crew:
-            worker.begin(ready.popleft())
+        for _ in range(min(workers, len(ready))):
+            crew.append(_Worker(order))
+            crew[-1].begin(ready.popleft())
         while busy := [worker for worker in crew if worker.job is not None]:
             for pipe in wait([worker.pipe for worker in busy]):
                 at = next(index for index, worker in enumerate(crew) if worker.pipe is pipe)
@@ -140,6 +162,8 @@ def run(
                     worker.begin(ready.popleft())
     finally:
         for worker in crew:
+            worker.pipe.close()
+        for worker in crew:
             worker.stop()
 
 
@@ -155,8 +179,10 @@ def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Out
             seed=order.seed,
             on_progress=on_progress,
         )
-    except CodecFxError as error:
-        return CodecFxError(str(error))  # plain, so that it can travel between processes
+    except AudioFileError as error:
+        return AudioFileError(str(error))
+    except CodecFxError as error:  # a plain one, so that it can travel between processes
+        return CodecFxError(f"{job.source}: {error}")
     except OSError as error:
         return AudioFileError(f"{job.target}: cannot be written ({error.strerror or error})")
     except MemoryError:
@@ -173,12 +199,14 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self.job: Job | None = None
         self._process = context.Process(target=_work, args=(theirs, order), daemon=True)
-        self._process.start()
+        with _interrupts_held():
+            self._process.start()
         theirs.close()
 
     def begin(self, job: Job) -> None:
         self.job = job
-        self.pipe.send(job)
+        with suppress(OSError):  # a worker that is gone already is found out by what comes back
+            self.pipe.send(job)
 
     def stop(self) -> None:
         """Let it clean up and go: it sees the closed pipe at its next report."""
@@ -189,12 +217,26 @@ class _Worker:
             self._process.join()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block; a process begun in it never gets one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it lets signals in again when it starts, so it starts first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(pipe: "Connection[Any, Any]", order: Order) -> None:
     """A worker's life: jobs in, fractions and outcomes out, until the pipe closes."""
-
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which closes the pipe
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not at once: the half file goes first
     try:
         while True:
             pipe.send(_render(pipe.recv(), order, pipe.send))

@@ -51,6 +51,7 @@ def effect_from(text: str) -> "Effect":
     >>> effect_from("opus:bitrate_kbps=8,frame_ms=20,label=call")
     Opus(bitrate_kbps=8.0, label='call')
     """
+    from codecfx.control.parameters import checked
     from codecfx.effects import registry
 
     name, colon, rest = text.partition(":")
@@ -61,6 +62,8 @@ def effect_from(text: str) -> "Effect":
             raise ConfigurationError(
                 f"'{text}': '{part}' is no setting; write name:parameter=value,parameter=value"
             )
+        if key.strip() in settings:
+            raise ConfigurationError(f"'{text}': {key.strip()} is given twice; choose one value")
         settings[key.strip()] = value.strip()
     if name.strip() == "plugin":
         from codecfx.effects import native_effect
@@ -68,4 +71,6 @@ def effect_from(text: str) -> "Effect":
         if "path" not in settings:
             raise ConfigurationError(f"'{text}': give plugin:path=FILE, a VST3 or AU")
         return native_effect.load(settings.pop("path"), settings.pop("plugin_name", None), **settings)
-    return registry.find(name.strip())(**settings)
+    kind = registry.find(name.strip())
+    label = settings.pop("label", "")
+    return kind(label=label, **checked(kind.parameters, settings, kind.name))

@@ -6,6 +6,7 @@ The board's latency is removed, so that the output starts where the input does a
 tail where one is asked for. Stems rendered by different boards stay in time with each other.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from math import inf, log10
 from os import PathLike
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -150,3 +152,12 @@ def _bitrates(board: Effect) -> dict[str, float]:
 
 def _decibels(peak: float) -> float:
     return 20 * log10(peak) if peak > 0 else -inf
+
+
+class _CallableModule(ModuleType):
+    """`codecfx.render` is the function, and from its first use on this module: both render."""
+
+    __call__ = staticmethod(render)
+
+
+sys.modules[__name__].__class__ = _CallableModule

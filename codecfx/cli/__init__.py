@@ -1,5 +1,6 @@
 """The command line: one file per verb. Engines are imported inside the verbs, when they are needed."""
 
+import io
 import os
 import sys
 
@@ -8,7 +9,14 @@ def main() -> None:
     """Run `codecfx`. Errors are one line on standard error; exit code 1 for a failure, 2 for wrong
     usage, 130 for Ctrl-C.
     """
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no text
+    try:
+        exit_code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        exit_code = _failed("stopped", 130)
+    sys.exit(exit_code)
 
 
 def run(arguments: list[str]) -> int:
@@ -24,22 +32,28 @@ def run(arguments: list[str]) -> int:
         arguments = [*arguments, "--help"]
     try:
         result = app(arguments, standalone_mode=False, prog_name="codecfx")
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except typer.TyperException as error:
         return _failed(error.format_message(), error.exit_code)
     except ConfigurationError as error:
         return _failed(str(error), 2)
     except CodecFxError as error:
         return _failed(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return _failed("stopped", 130)
-    except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:  # not of an audio file: nobody reads our output, or its disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be flushed
+        if isinstance(error, BrokenPipeError):
+            return 1
+        return _failed(f"{error.filename or 'output'}: {error.strerror or error}", 1)
+    if result == 130:  # what typer makes of KeyboardInterrupt
+        return _failed("stopped", 130)
     return result if isinstance(result, int) else 0
 
 
 def _failed(message: str, exit_code: int) -> int:
-    line = " ".join(message.split())
-    print(f"codecfx: error: {line}", file=sys.stderr)
+    from codecfx.cli.output import print_error
+
+    print_error(message)
     return exit_code

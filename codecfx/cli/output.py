@@ -2,13 +2,26 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_error(message: str, screen: "Console | None" = None) -> None:
+    """Print one line on standard error, whatever is in `message`; above the bars of `screen`."""
+    line = f"codecfx: error: {' '.join(message.splitlines())}"
+    if screen is not None:
+        screen.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    elif sys.stderr is not None:  # None: closed by whoever started us
+        print(line, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON; numbers JSON does not have (an infinite level) become null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+    print(json.dumps(_finite(value), indent=2))
 
 
 def _finite(value: Any) -> Any:

@@ -72,7 +72,8 @@ class _Screen:
         self._jobs = jobs
         self._outcomes: dict[Job, Outcome] = {}
         self._tasks: dict[Job, TaskID] = {}
-        self._bars: Progress | None = _progress_bars() if show and sys.stderr.isatty() else None
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._bars: Progress | None = _progress_bars() if show and terminal else None
 
     def __enter__(self) -> None:
         self._live: AbstractContextManager[Any] = self._bars or nullcontext()
@@ -93,11 +94,13 @@ class _Screen:
         self._bars.update(self._tasks[job], completed=done)
 
     def outcome(self, job: "Job", outcome: "Outcome") -> None:
+        from codecfx.cli.output import print_error
+
         self._outcomes[job] = outcome
         if self._bars is not None and job in self._tasks:
             self._bars.remove_task(self._tasks[job])
         if isinstance(outcome, Exception):
-            print(f"codecfx: error: {outcome}", file=sys.stderr)
+            print_error(str(outcome), self._bars.console if self._bars else None)
 
     def summary(self, as_json: bool, quiet: bool) -> None:
         from codecfx.cli.output import print_json
@@ -134,13 +137,13 @@ def _progress_bars() -> "Progress":
 def _in_words(report: "RenderReport") -> str:
     from codecfx.cli.output import level
 
-    rates = " ".join(
-        f"{name} {kbps:.1f} kbps," if len(report.kbps) > 1 else f"{kbps:.1f} kbps,"
+    rates = "".join(
+        f"{name} {kbps:.1f} kbps, " if len(report.kbps) > 1 else f"{kbps:.1f} kbps, "
         for name, kbps in report.kbps.items()
     )
     clipped = f", {report.clipped_samples} samples clipped" if report.clipped_samples else ""
     return (
-        f"{report.target}: {report.seconds:.1f} s at {report.real_time_factor:.0f}x, {rates} "
+        f"{report.target}: {report.seconds:.1f} s at {report.real_time_factor:.0f}x, {rates}"
         f"{report.latency_samples} samples ({report.latency_ms:.1f} ms) of latency removed, "
         f"peak {level(report.peak_in_db)} in, {level(report.peak_out_db)} out{clipped}"
     )

@@ -184,14 +184,12 @@ def checked(
 
 
 def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
     words = {"on": True, "true": True, "yes": True, "1": True}
     words |= {"off": False, "false": False, "no": False, "0": False}
     if isinstance(value, str) and value.strip().lower() in words:
         return words[value.strip().lower()]
-    if isinstance(value, int | float) and value in (0, 1):
-        return bool(value)
+    if isinstance(value, SupportsFloat) and float(value) in (0, 1):  # True and numpy's too
+        return bool(float(value))
     raise ValueError
 
 

@@ -25,6 +25,10 @@ def is_native(plugin: object) -> bool:
     return library is not None and isinstance(plugin, library.Plugin)
 
 
+def _is_mix(plugin: object) -> bool:
+    return is_native(plugin) and isinstance(plugin, sys.modules["pedalboard"].Mix)
+
+
 class Container(Effect, MutableSequence[Any]):
     """A list that is an effect: of pedalboard plugins, our effects, and containers of either."""
 
@@ -71,8 +75,8 @@ class Container(Effect, MutableSequence[Any]):
         self._plugins = changed
 
     def _refuse_same_twice(self, plugins: Iterable[Any]) -> None:
-        # A board cannot hold itself either. Plugins are kept: pedalboard makes Python objects for what is
-        # in its containers as one looks, and the next may be where the last has been.
+        # A board cannot hold itself either. Plugins are kept: pedalboard makes a Python object for what
+        # is in its containers when one looks, and the next may lie where the last has been.
         seen: dict[int, Any] = {id(self): self}
 
         def walk(plugin: Any) -> None:
@@ -110,7 +114,7 @@ class Container(Effect, MutableSequence[Any]):
     @property
     def is_stale(self) -> bool:
         """Also when plugins came, went, or were prepared for somebody else meanwhile."""
-        built = [(plugin, getattr(plugin, "_running", None)) for plugin in self._plugins]
+        built = _as_built(self._plugins)
         same = len(built) == len(self._built) and all(
             one is other and running is then
             for (one, running), (other, then) in zip(built, self._built, strict=True)
@@ -129,7 +133,7 @@ class Container(Effect, MutableSequence[Any]):
             from codecfx.effects.native import on_the_grid
 
             built = on_the_grid(spec, self._connect)
-        self._built = [(plugin, getattr(plugin, "_running", None)) for plugin in self._plugins]
+        self._built = _as_built(self._plugins)
         return built
 
     def _connect(self, spec: StreamSpec) -> Processor:
@@ -148,9 +152,11 @@ class Container(Effect, MutableSequence[Any]):
         native = as_native(self) if reset and len(self) else None
         layout = Layout.of(input_array)
         shape = np.shape(input_array)
-        if native is None or shape[0] == shape[-1]:  # pedalboard cannot read a square
+        if native is None or shape[:1] == shape[1:]:  # pedalboard cannot read a square
             return super().process(input_array, sample_rate, buffer_size, reset)
         super().process(layout.outward(silence(layout.channels, 0)), sample_rate)
+        if any(_is_mix(plugin) for plugin, _ in _as_built([native])):
+            buffer_size = max(buffer_size, *shape)  # cut up, its branches may not meet
         audio = without_garbage(np.asarray(input_array, np.float32))
         processed: Audio = native(audio, sample_rate, buffer_size)
         return processed
@@ -234,21 +240,28 @@ def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
     built: list[Processor] = []
     run: list[Any] = []
     for plugin in [*native.in_series(plugins), None]:
-        apart = plugin is not None and is_native(plugin) and native.only_offline(plugin)
-        if plugin is not None and is_native(plugin) and not apart:
+        if is_native(plugin) and native.fits_a_run(plugin, spec):
             run.append(plugin)
             continue
         if run:
             built.append(native.processor(run, spec))
             run = []
-        if plugin is None:
-            break
-        if not apart:
+        if isinstance(plugin, Effect):
             built.append(_prepared(plugin, spec))
-        elif isinstance(plugin, Iterable):  # a pedalboard.Mix with such a plugin in it
+        elif isinstance(plugin, Iterable):  # a pedalboard.Mix that does not align its branches
             built.append(_prepared(Mix(list(plugin)), spec))
-        else:
+        elif plugin is not None:
             built.append(native.processor([plugin], spec))
+    return built
+
+
+def _as_built(plugins: Iterable[Any]) -> list[tuple[Any, object]]:
+    """Who runs with what, those inside pedalboard's containers included."""
+    built = []
+    for plugin in plugins:
+        built.append((plugin, getattr(plugin, "_running", None)))
+        if is_native(plugin) and isinstance(plugin, Iterable):
+            built += _as_built(plugin)
     return built
 
 

@@ -6,7 +6,9 @@ What was measured of pedalboard 0.9.26 and what follows (tests/test_native.py ho
   run on a grid: always `buffer_size=64`, and only whole multiples of it (`on_the_grid`). A container
   goes onto the grid once, for 63 samples of latency, however many natives it holds.
 - Latent plugins return less than they are given until they are full. How much is probed with silence
-  when a stream is prepared; `reset` afterwards makes them as new, to the last bit.
+  when a stream is prepared; `reset` before and afterwards makes them as new, to the last bit.
+- `pedalboard.Mix` adds up branches that withhold sound only when it has all of it in one block: cut up,
+  they are shifted, or memory that nobody wrote comes out (1e36 was seen). They run as our own Mix's.
 - `GSMFullRateCompressor` and `PitchShift` empty their own delay with every call: streamed, the first is
   nearly silent and the second quite. They run offline inside the stream, on overlapping segments.
 """
@@ -67,8 +69,17 @@ def on_the_grid(spec: "StreamSpec", build: Callable[["StreamSpec"], "Processor"]
 
 
 def only_offline(plugin: Any) -> bool:
-    """Whether a plugin, or one inside it, has to run on segments."""
-    return any(type(inner) in _OFFLINE_ONLY for inner in _leaves(plugin))
+    """Whether a plugin has to run on segments."""
+    return type(plugin) in _OFFLINE_ONLY
+
+
+def fits_a_run(plugin: Any, spec: "StreamSpec") -> bool:
+    """Whether a plugin streams as it is: not so what only works offline, and a pedalboard.Mix of
+    branches that withhold sound.
+    """
+    if isinstance(plugin, pedalboard.Mix):
+        return not any(NativeRun([branch], spec).holdback_samples for branch in plugin)
+    return not only_offline(plugin)
 
 
 def in_series(plugins: Iterable[Any]) -> Iterator[Any]:
@@ -89,12 +100,12 @@ def _leaves(plugin: Any) -> Iterator[Any]:
 
 
 def processor(plugins: Sequence[Any], spec: "StreamSpec") -> "Processor":
-    """A run of plugins on the grid.
+    """A run of plugins that fit it, or one that only works offline, on the grid.
 
     Raises:
         UnsupportedFormat: a plugin refuses this rate or channel count; says which and why.
     """
-    if len(plugins) == 1 and type(plugins[0]) in _OFFLINE_ONLY:
+    if len(plugins) == 1 and only_offline(plugins[0]):
         segments = _OFFLINE_ONLY[type(plugins[0])]
         return FixedLatency(OnSegments(plugins[0], segments, spec), spec.channels)
     return FixedLatency(NativeRun(plugins, spec), spec.channels)
@@ -120,6 +131,7 @@ class NativeRun:
         probe = silence(channels, _PROBE_SAMPLES)
         kept: int = 0
         full_calls = 0
+        self._board.reset()  # a plugin that was used before is full already
         try:
             for _ in range(_MOST_PROBES):
                 returned = int(self._process(probe).shape[1])

@@ -150,6 +150,8 @@ def load(path: str, plugin_name: str | None = None, **settings: Any) -> NativeEf
 
 def wrap(plugin: Any, *, label: str = "", **settings: Any) -> NativeEffect:
     """Any pedalboard effect, a VST3 or AU from `pedalboard.load_plugin` too, as one of ours."""
+    if isinstance(plugin, pedalboard.PluginContainer):
+        raise TypeError(f"{plugin!r} is no single effect; a codecfx.Chain or Mix takes its plugins")
     if isinstance(plugin, pedalboard.ExternalPlugin):
         return _external(plugin)(plugin=plugin, label=label, **settings)
     built_in: Any = type(plugin)
