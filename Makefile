@@ -36,6 +36,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .
+	@$(BIN)/python -c 'import pedalboard' 2>/dev/null || tools/install-libatomic
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core

@@ -11,6 +11,7 @@ Your own      `register`: make a codec of your own known; `effect_of`: its effec
 Errors        `CodecFxError` and its kin, in `codecfx.errors`
 
 >>> import numpy as np
+>>> from codecfx import Opus
 >>> opus = Opus(bitrate_kbps=12)
 >>> opus(np.zeros((2, 4800), np.float32), 48000).shape
 (2, 4800)
@@ -20,7 +21,9 @@ Errors        `CodecFxError` and its kin, in `codecfx.errors`
 Everything is imported on first use: `import codecfx` loads no engine, not even pedalboard.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -88,3 +91,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+class _Package(ModuleType):
+    """Keeps `codecfx.render` the function: Python would put the module there once it is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

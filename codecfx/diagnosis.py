@@ -29,9 +29,15 @@ def findings() -> Iterator[Finding]:
 
 
 def _core() -> Iterator[Finding]:
-    for name in ("numpy", "pedalboard", "av", "opuslib", "mido"):
+    for name in ("numpy", "av", "opuslib", "mido"):
         version = _version(name)
         yield Finding(name, bool(version), version or f"pip install {name}")
+    try:
+        from codecfx.effects import native  # noqa: F401
+
+        yield Finding("pedalboard", True, _version("pedalboard"))
+    except ImportError as error:
+        yield Finding("pedalboard", False, str(error))
     try:
         import soundfile
 

@@ -19,12 +19,19 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pedalboard
 
 from codecfx.audio import Audio, silence
 from codecfx.effects.fixed_latency import FixedLatency
-from codecfx.errors import UnsupportedFormat
+from codecfx.errors import CodecUnavailable, UnsupportedFormat
 from codecfx.stream.framing import Framed
+
+try:
+    import pedalboard as pedalboard  # native_effect takes it from here
+except ImportError as error:
+    raise CodecUnavailable(
+        f"pedalboard does not load ({error}); pip install pedalboard, and on a bare Linux also "
+        "apt install libatomic1"
+    ) from None
 
 if TYPE_CHECKING:
     from codecfx.effects.base import Processor, StreamSpec

@@ -8,11 +8,11 @@ import inspect
 from functools import cache
 from typing import Any, ClassVar
 
-import pedalboard
+import numpy as np
 
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
-from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, processor
+from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
 from codecfx.errors import ParameterError, UnknownName
 
 # What is no effect of its own
@@ -140,7 +140,8 @@ def load(path: str, plugin_name: str | None = None, **settings: Any) -> NativeEf
     try:
         plugin = pedalboard.load_plugin(path, plugin_name=plugin_name)
     except (ImportError, ValueError, RuntimeError, OSError) as error:
-        raise ParameterError(f"{path}: {str(error).splitlines()[0]}") from None
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{path}: is no VST3 or AU effect that loads here ({reason})") from None
     if not plugin.is_effect:
         raise ParameterError(f"{path}: {plugin.name} is an instrument; a board takes effects")
     effect = wrap(plugin, **settings)
@@ -252,7 +253,9 @@ def _plain(value: Any) -> Value:
         return value
     if hasattr(value, "name"):
         return str(value.name).lower()
-    return float(f"{float(value):.7g}")
+    number = float(value)
+    shortest = float(str(np.float32(number)))  # 0.33, not 0.33000001311302185
+    return shortest if np.float32(number) == number else number
 
 
 def _first_sentence(thing: Any) -> str:

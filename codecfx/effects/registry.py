@@ -32,4 +32,5 @@ def find(name: str) -> type[Effect]:
 
     if lower in (known.lower() for known in native_effect.names()):
         return native_effect.find(name)
-    raise UnknownName("effect", name, [*codecs.names(), *CONTAINERS, *native_effect.names()])
+    known_names = [*codecs.names(), *CONTAINERS, *native_effect.names(), "plugin"]
+    raise UnknownName("effect", name, known_names)
