@@ -3,15 +3,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 
-.PHONY: demo test lint types examples bench docs clean
+.PHONY: demo test vst3 lint types examples bench docs clean
 
 demo: $(VENV)/.core
-	cd examples && ../$(BIN)/python demo.py ../demo
+	@$(BIN)/python examples/demo.py demo
 
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n auto -q
+
+vst3: $(VENV)/.all
+	$(BIN)/python -m pytest -q tests/vst3_plugins.py
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
@@ -37,11 +40,11 @@ $(VENV)/bin/python:
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .
 	@$(BIN)/python -c 'import pedalboard' 2>/dev/null || tools/install-libatomic
-	touch $@
+	@touch $@
 
 $(VENV)/.all: $(VENV)/.core
 	$(PIP) --editable '.[all,dev]'
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build demo

@@ -337,9 +337,14 @@ def _native_table(plugin: Any, folder: Path) -> dict[str, Any]:
     table = {"effect": "plugin", "path": os.path.abspath(path)}
     if plugin_name:
         table["plugin_name"] = plugin_name
+    label = {"label": plugin.label} if plugin.label else {}
+    # What was set through us is kept beside the state: not every plugin's state knows of it
+    changed = {one.id: plugin.values[one.id] for one in plugin.parameters}
+    for one in plugin.natives:
+        if changed[one.id] == one.default:
+            del changed[one.id]
     state = base64.b64encode(plugin.plugin.raw_state).decode()
-    common = {key: plugin.values[key] for key in ("mix", "bypass") if key in plugin.values}
-    return table | common | ({"label": plugin.label} if plugin.label else {}) | {"state": state}
+    return table | label | changed | {"state": state}
 
 
 def _seen_from(folder: Path, file: str) -> str:

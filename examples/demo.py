@@ -27,7 +27,9 @@ def main() -> None:
             f"{report.real_time_factor:.0f} times faster than real time"
         )
     print(f"\nListen to {stem} first, then to the others: same length, in time to the sample.")
-    print("Next: codecfx presets list; codecfx render YOUR.wav -o out.wav -p hotel-wifi")
+    command = Path(sys.executable).with_name("codecfx")
+    print(f"Next: {command} presets list")
+    print(f"      {command} render YOUR.wav -o out.wav -p hotel-wifi")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ class Opus:
             "Forward error correction",
             default=False,
             change=Change.PREPARE,
-            description="Packets carry a rough copy of the one before (SILK, 16 kbps up); a frame later",
+            description="Packets carry a copy of the one before (SILK, 16 kbps up); a frame later",
         ),
         Parameter(
             "expected_loss",

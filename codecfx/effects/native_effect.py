@@ -226,15 +226,15 @@ def _external(plugin: Any) -> type[NativeEffect]:
     """The effect class of one loaded plugin, whose parameters are what it declares."""
     own = []
     for parameter_id, declared in plugin.parameters.items():
-        default = _plain(getattr(plugin, parameter_id))
+        default = _plain(declared.type(getattr(plugin, parameter_id)))
         low, high = getattr(declared, "range", (None, None, None))[:2]
         own.append(
             Parameter(
                 parameter_id,
                 declared.name,
                 default=default,
-                minimum=None if low is None or isinstance(default, str) else float(low),
-                maximum=None if high is None or isinstance(default, str) else float(high),
+                minimum=None if low is None else float(low),
+                maximum=None if high is None else float(high),
                 unit=getattr(declared, "units", "") or "",
             )
         )
@@ -251,7 +251,7 @@ def _plain(value: Any) -> Value:
     """A pedalboard value as one of ours: its floats are 32 bits wide, its enumerations have names."""
     if isinstance(value, bool | str):
         return value
-    if hasattr(value, "name"):
+    if hasattr(type(value), "__members__"):
         return str(value.name).lower()
     number = float(value)
     shortest = float(str(np.float32(number)))  # 0.33, not 0.33000001311302185
