@@ -68,7 +68,9 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
     taken: dict[Path, Path] = {}
     for source, inside in _sources(inputs, output):
         if inside is None:
-            jobs.append(Job(source, source, f"{source}: no audio files in this folder"))
+            may_look = os.access(source, os.R_OK | os.X_OK)
+            why = "no audio files in this folder" if may_look else "this folder may not be read"
+            jobs.append(Job(source, source, f"{source}: {why}"))
             continue
         suffix = source.suffix if source.suffix.lower() in OUTPUT_SUFFIXES else ".wav"
         target = (output / inside).with_suffix(suffix)

@@ -65,16 +65,19 @@ def voice(rate: int, samples: int, channels: int = 1, seed: int = 0, level: floa
     return np.repeat(level * sound[np.newaxis], channels, axis=0).astype(np.float32)
 
 
+def recordings(*wanted: str) -> list[str]:
+    """A sound made here, and those of `wanted` recordings that this machine has, as extra cases."""
+    return ["made here", *(name for name in wanted if (_REAL_FOLDER / name).is_file())]
+
+
 @cache
-def real(name: str) -> tuple[Audio, int]:
-    """A recording from the folder beside the repository: audio and rate, all of it."""
+def recording(name: str) -> tuple[Audio, int]:
+    """One of `recordings`: at least three seconds of audio, and its rate."""
+    if name == "made here":
+        rate = 48_000
+        return voice(rate, 3 * rate, 2) + tones(rate, 3 * rate, 2, level=0.2), rate
     audio, rate = soundfile.read(_REAL_FOLDER / name, dtype="float32", always_2d=True)
     return np.ascontiguousarray(audio.T), rate
-
-
-def real_names(*wanted: str) -> list[str]:
-    """Those of `wanted` recordings that this machine has; tests take them as extra cases."""
-    return [name for name in wanted if (_REAL_FOLDER / name).is_file()]
 
 
 def cut(audio: Audio, sizes: Iterable[int]) -> Iterator[Audio]:

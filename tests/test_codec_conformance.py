@@ -453,6 +453,23 @@ def test_a_faulty_codec_is_found_out(fault):
         law(type("Faulty", (Phone,), faults))
 
 
+class Pairs(codecs.find("pcm")):
+    """A codec that has stereo only, as some do."""
+
+    name, title = "pairs", "Pairs"
+
+    def __init__(self, sample_rate, channels, settings):
+        super().__init__(sample_rate, 2, settings)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 7, 8])
+def test_a_single_channel_goes_through_a_stereo_codec_and_back_unchanged(channels):
+    effect = codec_effect.effect_of(Pairs)()
+    audio = noise(channels, 1000)
+    assert same(effect(audio, 48000), audio)
+    assert effect.meter.bits == effect.meter.packets * 32 * 64 * 2
+
+
 def test_an_effect_of_a_registered_codec_streams(enrolled):
     effect = registry.find("phone")()
     effect.prepare(StreamSpec(44100, 3))

@@ -67,6 +67,7 @@ def test_whole_numbers_go_to_the_nearest_step_and_stay_there(position):
 def test_every_step_has_its_own_share_of_the_way(parameter):
     steps = parameter.steps
     for place, step in enumerate(steps):
+        assert parameter.position_of(step) == (place + 0.5) / len(steps)
         assert parameter.value_at(parameter.position_of(step)) == step
         assert parameter.value_at(place / len(steps) + 1e-9) == step
         assert parameter.value_at((place + 1) / len(steps) - 1e-9) == step

@@ -141,7 +141,7 @@ def test_what_is_wrong_is_said_in_one_line(text, error, message):
 
 @given(
     name=st.sampled_from(
-        [*registry.codec_names(), *registry.CONTAINERS, "Compressor", "Delay", "nobody"]
+        [*registry.codec_names(), *registry.CONTAINERS, "Compressor", "Delay", "plugin", "nobody"]
     ),
     settings=st.lists(
         st.tuples(

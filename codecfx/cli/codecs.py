@@ -30,6 +30,5 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         ],
         right=("frame ms", *rates),
     )
-    print(
-        "\nLatency in ms at three host rates; 'codecfx effects NAME' shows every parameter of a codec"
-    )
+    print("\nLatency in ms at three host rates")
+    print("'codecfx effects NAME' shows every parameter of a codec")

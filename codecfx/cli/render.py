@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def command(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Audio files and folders.")],
+    # What cannot be read is a failed render, not wrong usage: it must not stop the others
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help="Audio files and folders.", readable=False)
+    ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="OUT", help="A file for one input; a folder for many."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A file for one input; a folder for many.",
+            readable=False,
+        ),
     ],
     preset: Annotated[
         str, typer.Option("--preset", "-p", metavar="NAME", help="A preset's name or .toml file.")

@@ -67,7 +67,7 @@ class Opus:
             choices=(2.5, 5.0, 10.0, 20.0, 40.0, 60.0),
             unit="ms",
             change=Change.PREPARE,
-            description="Sound in one packet; SILK and hybrid need 10 ms or more",
+            description="Sound in one packet; SILK needs 10 ms, and 2.5 ms below 8 kbps is silence",
         ),
         Parameter(
             "application",

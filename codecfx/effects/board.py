@@ -147,7 +147,7 @@ class Container(Effect, MutableSequence[Any]):
         reset: bool = True,
     ) -> Audio:
         """As Effect.process. Pedalboard plugins alone, from the start, are pedalboard's business: the
-        result is its own to the last bit.
+        result is its own to the last bit, and a stream that goes on afterwards begins with silence.
         """
         native = as_native(self) if reset and len(self) else None
         layout = Layout.of(input_array)
@@ -159,6 +159,7 @@ class Container(Effect, MutableSequence[Any]):
             buffer_size = max(buffer_size, *shape)  # cut up, its branches may not meet
         audio = without_garbage(np.asarray(input_array, np.float32))
         processed: Audio = native(audio, sample_rate, buffer_size)
+        self.reset()
         return processed
 
     __call__ = process
