@@ -5,6 +5,7 @@ usage: make bench   (needs ffmpeg on the path for the first two rows; 8 minutes)
 """
 
 import compileall
+import json
 import os
 import platform
 import shutil
@@ -194,17 +195,24 @@ class Usage:
         return Usage(self.cpu + other.cpu, self.wall + other.wall, max(self.peak_mib, other.peak_mib))
 
 
+# A process started by a large one is counted with the large one's memory: a small one starts it
+_LAUNCH = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall, usage = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024]))
+"""
+
+
 def _run(command: list[str]) -> Usage:
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    message = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {message.decode()}")
-    return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    launched = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCH, *command], stdout=subprocess.PIPE, check=True
+    )
+    code, cpu, wall, peak_mib = json.loads(launched.stdout)
+    if code:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return Usage(cpu, wall, peak_mib)
 
 
 def _pairs(

@@ -582,7 +582,7 @@ def test_a_killed_worker_costs_its_stem_alone(tmp_path, slow_stem, number):
 
 
 def test_a_folder_that_vanishes_in_mid_render(tmp_path, slow_stem):
-    source = stem(tmp_path / "stem.wav", 1_000_000)
+    source = stem(tmp_path / "stem.wav", 1_500_000)
     with running("render", source, "-o", "out/deep", *SLOW, cwd=tmp_path) as process:
         wait_until(lambda: growing(tmp_path / "out" / "deep", "stem.wav"), process)
         process.send_signal(signal.SIGSTOP)

@@ -583,6 +583,27 @@ main()
 """
 
 
+def as_nobody(*arguments: str, cwd: Path) -> Done:
+    """Run `codecfx render` as a user without rights, beside things that are locked."""
+    cwd.chmod(0o755)
+    write(cwd / "locked.wav", noise(1, 100)).chmod(0)
+    write(cwd / "hidden" / "in.wav", noise(1, 100))
+    for folder, mode in (("open", 0o777), ("shut", 0o555), ("hidden", 0)):
+        (cwd / folder).mkdir(exist_ok=True)
+        (cwd / folder).chmod(mode)
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY, *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    (cwd / "hidden").chmod(0o755)
+    return done
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -595,26 +616,16 @@ main()
     ],
 )
 def test_what_one_may_not_touch_is_said_in_one_line(tmp_path, stem, arguments, message):
-    tmp_path.chmod(0o755)
-    write(tmp_path / "locked.wav", noise(1, 100)).chmod(0)
-    write(tmp_path / "hidden" / "in.wav", noise(1, 100))
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    (tmp_path / "shut").mkdir()
-    (tmp_path / "shut").chmod(0o555)
-    (tmp_path / "hidden").chmod(0)
-    done = subprocess.run(
-        [sys.executable, "-c", NOBODY, *arguments.split()],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE,
-        check=False,
-    )
-    (tmp_path / "hidden").chmod(0o755)
-    assert message in error_of(done, 1)
+    assert message in error_of(as_nobody(*arguments.split(), cwd=tmp_path), 1)
     assert tree(tmp_path) == ["hidden/in.wav", "in.wav", "locked.wav", "seen.wav"]
+
+
+def test_what_one_may_not_read_does_not_stop_the_others(tmp_path, stem):
+    done = as_nobody("locked.wav", "hidden", "in.wav", "-o", "open", "--jobs", "1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 2
+    assert done.stdout.endswith("1 rendered, 2 failed\n")
+    assert tree(tmp_path / "open") == ["in.wav"]
 
 
 def test_an_engine_that_is_missing_is_said_in_one_line(tmp_path, stem):
@@ -909,8 +920,8 @@ def test_closed_outputs_do_not_matter(tmp_path, stem, closed):
     np.testing.assert_array_equal(stored(tmp_path / "out.wav"), stored(stem))
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-@pytest.mark.parametrize("command", ["effects", "codecs", "presets list", "doctor", "effects --json"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("command", ["effects", "presets list", "effects --json"])
 def test_any_encoding_will_do(tmp_path, command, encoding):
     done = codecfx(*command.split(), cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")

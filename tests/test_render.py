@@ -299,6 +299,36 @@ def test_a_board_that_has_played_starts_from_silence(tmp_path):
     assert (tmp_path / "first.wav").read_bytes() == (tmp_path / "second.wav").read_bytes()
 
 
+class _OneBuffer:
+    """Passes sound on in memory that it uses again and again, as effects may."""
+
+    latency_samples = 0
+
+    def __init__(self, spec: StreamSpec) -> None:
+        self._buffer = np.empty((spec.channels, spec.max_block_samples), np.float32)
+
+    def process_block(self, block: Audio) -> Audio:
+        out = self._buffer[:, : block.shape[1]]
+        out[:] = block
+        return out
+
+    def reset(self) -> None:
+        self._buffer[:] = 0
+
+
+class OneBuffer(Effect):
+    name = "onebuffer"
+
+    def build(self, spec: StreamSpec) -> Processor:
+        return _OneBuffer(spec)
+
+
+def test_what_is_on_its_way_to_the_file_is_not_the_effects_any_more(tmp_path):
+    audio = noise(8, 20 * STEP_SAMPLES)
+    render(OneBuffer(), write(tmp_path / "in.wav", audio), tmp_path / "out.wav")
+    assert same(read(tmp_path / "out.wav"), audio)
+
+
 # Tails, mix, bypass
 
 
@@ -451,9 +481,10 @@ def test_peaks_and_clipping_are_told(tmp_path):
     assert np.abs(read(tmp_path / "out.wav")).max() <= 1
 
 
-def test_a_peak_in_the_last_step_counts(tmp_path):
-    audio = np.full((1, STEP_SAMPLES + 1), 0.01, np.float32)
-    audio[0, -1] = -0.5
+@pytest.mark.parametrize("at", [0, STEP_SAMPLES - 1, STEP_SAMPLES, -1])
+def test_a_peak_counts_wherever_it_is(tmp_path, at):
+    audio = np.full((1, 2 * STEP_SAMPLES + 1), 0.01, np.float32)
+    audio[0, at] = -0.5
     report = render(PCM(), write(tmp_path / "in.wav", audio), tmp_path / "out.wav")
     assert report.peak_in_db == report.peak_out_db == pytest.approx(20 * log10(0.5))
 
