@@ -21,9 +21,7 @@ Errors        `CodecFxError` and its kin, in `codecfx.errors`
 Everything is imported on first use: `import codecfx` loads no engine, not even pedalboard.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -40,7 +38,7 @@ _HOMES = {
     "load_preset": "codecfx.presets",
     "save_preset": "codecfx.presets",
     "preset_names": "codecfx.presets",
-    "render": "codecfx.render",
+    "render": "codecfx.rendering",
     "CodecFxError": "codecfx.errors",
 }
 _CODECS = {"PCM": "pcm", "Opus": "opus"}
@@ -57,6 +55,13 @@ if TYPE_CHECKING:
     from codecfx.effects.codec_effect import CodecEffect as CodecEffect
     from codecfx.effects.codec_effect import effect_of as effect_of
     from codecfx.errors import CodecFxError as CodecFxError
+    from codecfx.presets import load_preset as load_preset
+    from codecfx.presets import preset_names as preset_names
+    from codecfx.presets import save_preset as save_preset
+    from codecfx.rendering import render as render
+
+    PCM: type[CodecEffect]
+    Opus: type[CodecEffect]
 
 
 def native(name: str, **settings: Any) -> Any:
@@ -91,14 +96,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-class _Package(ModuleType):
-    """Keeps `codecfx.render` the function: Python would put the module there once it is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from codecfx.audio_file import AUDIO_SUFFIXES, OUTPUT_SUFFIXES
 from codecfx.errors import AudioFileError, CodecFxError, ConfigurationError
 from codecfx.recipe import Recipe
-from codecfx.render import RenderReport, render
+from codecfx.rendering import RenderReport, render
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

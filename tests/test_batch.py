@@ -24,7 +24,7 @@ from signals import noise, tones
 from codecfx.batch import Job, Order, Outcome, plan, run
 from codecfx.errors import AudioFileError, CodecFxError, ConfigurationError
 from codecfx.recipe import Recipe
-from codecfx.render import RenderReport
+from codecfx.rendering import RenderReport
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("-e", "opus:bitrate_kbps=8")

@@ -786,7 +786,7 @@ def test_validation_names_file_key_and_nearest_name(tmp_path):
         "bad.toml: chain[2].bitrate_kps: opus: no parameter 'bitrate_kps'; "
         "did you mean 'bitrate_kbps'?",
         "bad.toml: chain[2].frame_ms: opus: frame_ms is 7; it takes 2.5, 5, 10, 20, 40 or 60 ms",
-        "bad.toml: chain[3].chain[1].gain_db: Gain: gain_db is loud; it takes a number in dB",
+        "bad.toml: chain[3].chain[1].gain_db: Gain: gain_db is loud; it takes -120 to 120 dB",
         "typo.toml: no key 'chian'; did you mean 'chain'?",
         "prose.toml: is no TOML (Expected '=' after a key in a key/value pair (at line 1, column 6))",
     ]

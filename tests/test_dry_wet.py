@@ -77,7 +77,7 @@ def ramped(gains_at, rate, samples):
     gain, target, step, left = gains_at[0][1], gains_at[0][1], 0.0, 0
     moves = dict(gains_at[1:])
     for place in range(samples):
-        if place in moves:
+        if place in moves and moves[place] != target:
             target, step, left = moves[place], (moves[place] - gain) / steps, steps
         if left:
             left -= 1

@@ -255,11 +255,11 @@ def test_celt_is_exactly_as_late_as_declared(rate, frame_ms, application):
 
 
 @pytest.mark.parametrize("rate", HOST_RATES)
-@pytest.mark.parametrize("codec_rate", [0, 1000, 8000, 11025, 44100, 48000, 192000])
+@pytest.mark.parametrize("codec_rate", [1000, 8000, 11025, 22050, 44100, 48000, 192000])
 def test_pcm_is_the_delayed_input_at_every_pair_of_rates(rate, codec_rate):
     effect = PCM(rate_hz=codec_rate)
     effect.prepare(StreamSpec(rate, 1))
-    if codec_rate in (0, rate):
+    if codec_rate >= rate:
         audio = noise(1, 1000)
         assert same(effect.process_block(audio), late(audio, effect.latency_samples))
         return
@@ -460,10 +460,10 @@ def test_other_channel_counts_are_refused(make, name, channels):
         make(name).prepare(StreamSpec(48000, channels))
 
 
-def test_no_rate_below_one_is_taken():
-    with pytest.raises(UnsupportedFormat, match="must be above 0 Hz"):
+def test_no_rate_beyond_reason_is_taken():
+    with pytest.raises(UnsupportedFormat, match="takes 1000 to 768000"):
         PCM().prepare(StreamSpec(0, 2))
-    with pytest.raises(UnsupportedFormat, match="a whole number of Hz"):
+    with pytest.raises(UnsupportedFormat, match="a whole number"):
         PCM()(noise(1, 100), 44100.5)
 
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"effects"},
     {"presets"},
     {"recipe"},
-    {"render", "live"},
+    {"rendering", "live"},
     {"batch", "diagnosis"},
     {"cli"},
     {"__main__"},

@@ -322,11 +322,6 @@ def test_segments_of_a_plugin_without_memory_are_the_plugin():
     np.testing.assert_allclose(passed, expected, atol=1e-7)
 
 
-def test_fit_for_live_is_what_has_no_long_segments(plugin):
-    for name in NAMES:
-        assert native_effect.wrap(plugin(name)).fit_for_live == (name not in ONLY_OFFLINE)
-
-
 @pytest.mark.parametrize("name", sorted(ONLY_OFFLINE))
 def test_only_offline_plugins_stream_wherever_they_stand(plugin, name):
     sound = voice(8000, 8000 * 2)
@@ -425,7 +420,7 @@ def test_changed_while_running_and_reset_it_is_as_built_with_the_change(name):
 
 
 def test_what_a_plugin_refuses_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ParameterError, match=r"^BrickwallLimiter: lookahead_ms .* in \(0, 100\]$"):
+    with pytest.raises(ParameterError, match=r"^BrickwallLimiter: lookahead_ms .* 0.1 to 100 ms$"):
         registry.find("BrickwallLimiter")(lookahead_ms=1e9)
     with pytest.raises(ParameterError, match=r"^Convolution: "):
         registry.find("Convolution")(impulse_response_filename=str(tmp_path / "none.wav"))
@@ -434,7 +429,7 @@ def test_what_a_plugin_refuses_is_refused_in_one_line(tmp_path):
         compressor.ratio = 0.5
     assert len(str(refusal.value).splitlines()) == 1
     assert compressor.ratio == compressor.plugin.ratio == 2
-    with pytest.raises(ParameterError, match="takes a number"):
+    with pytest.raises(ParameterError, match="takes 1 to 1000"):
         compressor.ratio = float("nan")
     with pytest.raises(UnknownName, match="did you mean 'threshold_db'"):
         registry.find("Compressor")(treshold_db=0)

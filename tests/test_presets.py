@@ -750,7 +750,7 @@ WRONG = {
     ),
     "native out of range": (
         V1 + '[[chain]]\neffect = "Reverb"\nroom_size = 3',
-        "chain[1]: Reverb: room_size is 3.0; Room Size value must be between 0.0 and 1.0.",
+        "chain[1].room_size: Reverb: room_size is 3; it takes 0 to 1",
     ),
     "text for a number": (
         V1 + OPUS + 'bitrate_kbps = "loud"',

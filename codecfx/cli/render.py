@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from codecfx.batch import Job, Outcome
-    from codecfx.render import RenderReport
+    from codecfx.rendering import RenderReport
 
 
 def command(

@@ -5,6 +5,7 @@ presets, the conformance tests) then knows it too. `examples/add_your_own_codec.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 
 from codecfx.codecs.base import Codec
@@ -20,8 +21,24 @@ _registered: dict[str, type[Codec]] = {}
 
 def names() -> Iterator[str]:
     """Every codec's name, in the order of the tables."""
+    _load_installed()
     yield from _BUILT_IN
     yield from _registered
+
+
+def has(name: str) -> bool:
+    """Whether there is a codec called `name`. Looks among installed packages only where it must."""
+    return name in _BUILT_IN or name in _registered or name in names()
+
+
+@cache
+def _load_installed() -> None:
+    """Codecs of installed packages: entry points of the group `codecfx.codecs`, name to class."""
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="codecfx.codecs"):
+        if point.name not in _registered:
+            register(point.load())
 
 
 def find(name: str) -> type[Codec]:
@@ -30,10 +47,10 @@ def find(name: str) -> type[Codec]:
     Raises:
         UnknownName: nobody has it; says the nearest.
     """
+    if not has(name):
+        raise UnknownName("codec", name, names())
     if name in _registered:
         return _registered[name]
-    if name not in _BUILT_IN:
-        raise UnknownName("codec", name, names())
     module, class_name = _BUILT_IN[name]
     codec: type[Codec] = getattr(import_module(module), class_name)
     return codec
@@ -42,10 +59,14 @@ def find(name: str) -> type[Codec]:
 def register(codec: type[Codec]) -> type[Codec]:
     """Make a codec of your own known under its `name`. Usable as a decorator.
 
+    A package does so for the command line too, with an entry point of the group `codecfx.codecs`.
+
     Raises:
-        ValueError: the name is taken.
+        ValueError: the name is taken, or has upper-case letters.
     """
-    if codec.name in names():
+    if codec.name in _BUILT_IN or codec.name in _registered or codec.name in ("chain", "mix", "plugin"):
         raise ValueError(f"there is a codec '{codec.name}' already; choose another name")
+    if codec.name != codec.name.lower():
+        raise ValueError(f"a codec's name is lower case; call it '{codec.name.lower()}'")
     _registered[codec.name] = codec
     return codec

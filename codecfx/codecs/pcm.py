@@ -7,15 +7,14 @@ import numpy as np
 
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import CodecFormat, Packet, Settings, check_frames
-from codecfx.control.parameters import Change, Parameter, Value
-from codecfx.errors import UnsupportedFormat
+from codecfx.control.parameters import Change, Curve, Parameter, Value
 
 
 class PCM:
     """Samples as they are (32-bit float), or rounded to fewer bits; at any rate, in frames of any size.
 
     At 32 bits it is transparent to the last bit. Below, it rounds to that many bits without dither,
-    mid-tread, clipping at full scale: the sound of early samplers.
+    mid-tread, clipping at full scale: the sound of early samplers. One bit is the sign; silence stays.
     """
 
     name: ClassVar[str] = "pcm"
@@ -35,12 +34,13 @@ class PCM:
         Parameter(
             "rate_hz",
             "Sample rate",
-            default=0,
-            minimum=0,
+            default=192_000,
+            minimum=1000,
             maximum=192_000,
             unit="Hz",
+            curve=Curve.EXPONENTIAL,
             change=Change.PREPARE,
-            description="0 is the host's own; others resample there and back (at least 1000)",
+            description="Hosts above it are resampled there and back; others keep their own",
         ),
         Parameter(
             "frame_samples",
@@ -55,11 +55,8 @@ class PCM:
     )
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
-        rate = int(settings["rate_hz"])
-        frame = int(settings["frame_samples"])
-        if 0 < rate < 1000:
-            raise UnsupportedFormat(f"pcm: rate_hz is {rate}; it takes 0 (as the host) or 1000 up")
-        self.format = CodecFormat(rate or sample_rate, channels, frame, 0)
+        rate = min(int(settings["rate_hz"]), sample_rate)
+        self.format = CodecFormat(rate, channels, int(settings["frame_samples"]), 0)
         self._bits = int(settings["bits"])
 
     @classmethod
@@ -78,7 +75,7 @@ class PCM:
 
     def _rounded(self, frames: Audio) -> Audio:
         if self._bits == 1:  # a sign is all there is
-            return np.where(frames < 0, np.float32(-1), np.float32(1))
+            return np.sign(frames)
         full = np.float64(2 ** (self._bits - 1))
         return (np.clip(np.rint(frames * full), -full, full - 1) / full).astype(np.float32)
 

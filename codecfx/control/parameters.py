@@ -20,6 +20,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from inspect import Parameter as Keyword
+from inspect import Signature
 from typing import SupportsFloat, TypeAlias
 
 from codecfx.errors import ParameterError, UnknownName
@@ -37,7 +39,7 @@ class Curve(Enum):
 class Change(Enum):
     """What it costs to change a parameter while audio runs."""
 
-    IMMEDIATE = "immediate"  # ramped per sample, heard at once
+    IMMEDIATE = "immediate"  # at once: ours ramp per sample, pedalboard's on its grid of 64
     NEXT_FRAME = "next frame"  # from the codec frame that the change falls in
     PREPARE = "re-prepare"  # builds the effect anew; latency may change
 
@@ -63,6 +65,10 @@ class Parameter:
     curve: Curve = Curve.LINEAR
     change: Change = Change.IMMEDIATE
     description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.curve is Curve.EXPONENTIAL and self.minimum is not None and self.minimum <= 0:
+            raise ValueError(f"{self.id}: equal ratios need a minimum above 0")
 
     def check(self, value: object) -> Value:
         """`value` as this parameter's kind; text from a command line or a file is converted.
@@ -154,6 +160,16 @@ class Parameter:
         if self.minimum is None or self.maximum is None:
             raise ParameterError(f"{self.id} has no range of its own; give a minimum and a maximum")
         return self.minimum, self.maximum
+
+
+def signature_of(parameters: Iterable[Parameter]) -> Signature:
+    """Parameters as the keyword arguments they are, for help and completion."""
+    keywords = [
+        Keyword(one.id, Keyword.KEYWORD_ONLY, default=one.default, annotation=type(one.default))
+        for one in parameters
+    ]
+    label = Keyword("label", Keyword.KEYWORD_ONLY, default="", annotation=str)
+    return Signature([*keywords, label])
 
 
 def by_id(parameters: Iterable[Parameter], parameter_id: str, owner: str) -> Parameter:

@@ -12,8 +12,9 @@ just has an array calls the effect as pedalboard's are called: `Opus(bitrate_kbp
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import RLock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,7 @@ from codecfx.effects.layout import Layout
 from codecfx.errors import NotPrepared, UnknownName, UnsupportedFormat
 
 MAX_CHANNELS = 8
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
 # How much of an array is processed at a time: long enough for a codec to encode and decode at once.
 # The samples never depend on it.
 STEP_SAMPLES = 65_536
@@ -50,6 +52,25 @@ class StreamSpec:
     channels: int
     max_block_samples: int = STEP_SAMPLES
     quantum_samples: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UnsupportedFormat for a rate or a channel count that nothing here takes."""
+        for name in ("sample_rate", "channels", "max_block_samples", "quantum_samples"):
+            value = getattr(self, name)
+            if not isinstance(value, SupportsFloat) or not float(value).is_integer():
+                raise UnsupportedFormat(
+                    f"the {name.replace('_', ' ')} is {value!r}; it must be a whole number"
+                )
+            object.__setattr__(self, name, int(float(value)))  # numpy's integers would overflow
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise UnsupportedFormat(
+                f"the audio has {self.channels} channels; codecfx takes 1 to {MAX_CHANNELS}"
+            )
+        if not LOWEST_RATE_HZ <= self.sample_rate <= HIGHEST_RATE_HZ:
+            raise UnsupportedFormat(
+                f"the sample rate is {self.sample_rate} Hz; codecfx takes {LOWEST_RATE_HZ} to "
+                f"{HIGHEST_RATE_HZ}"
+            )
 
 
 class Processor(Protocol):
@@ -86,7 +107,8 @@ class Effect(ABC):
     def __init__(self, *, label: str = "", **settings: Any) -> None:
         """Raises UnknownName or ParameterError, with the nearest name or the allowed range."""
         self._values = checked(self.parameters, settings, self.name)
-        self._label = label
+        self._label = str(label)
+        self._lock = RLock()
         self._spec: StreamSpec | None = None
         self._running: DryWet | None = None
         self._stale = False
@@ -105,13 +127,19 @@ class Effect(ABC):
 
     def __repr__(self) -> str:
         changed = [
-            f"{parameter.id}={self._values[parameter.id]!r}"
+            f"{parameter.id}={self.values[parameter.id]!r}"
             for parameter in self.parameters
-            if self._values[parameter.id] != parameter.default
+            if self.values[parameter.id] != parameter.default
         ]
         if self._label:
             changed.append(f"label={self._label!r}")
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are new effects with the same values, and streams of their own."""
+        from codecfx.effects.registry import rebuilt
+
+        return rebuilt, (self.name, self._label, dict(self.values))
 
     # Parameters
 
@@ -122,7 +150,7 @@ class Effect(ABC):
 
     @label.setter
     def label(self, text: str) -> None:
-        self._label = text
+        self._label = str(text)
 
     @property
     def values(self) -> Mapping[str, Value]:
@@ -137,7 +165,7 @@ class Effect(ABC):
         """
         parameter = by_id(self.parameters, parameter_id, self.name)
         value = checked((parameter,), {parameter_id: value}, self.name)[parameter_id]
-        if value == self._values[parameter_id]:
+        if value == self.values[parameter_id]:
             return
         self._values[parameter_id] = value
         if parameter.change is Change.PREPARE:
@@ -182,15 +210,17 @@ class Effect(ABC):
             UnsupportedFormat: a rate or channel count that this effect cannot take.
             CodecUnavailable: an engine is missing; says how to get it.
         """
-        if not 1 <= spec.channels <= MAX_CHANNELS:
-            raise UnsupportedFormat(
-                f"the audio has {spec.channels} channels; codecfx takes 1 to {MAX_CHANNELS}"
-            )
-        if spec.sample_rate < 1:
-            raise UnsupportedFormat(f"the sample rate is {spec.sample_rate}; it must be above 0 Hz")
         self._running = DryWet(self.build(spec), spec.sample_rate, spec.channels, self._wet)
         self._spec = spec
         self._stale = False
+
+    def prepared(self, spec: StreamSpec) -> Processor:
+        """As `prepare`; returns what runs, which stays as it is when this effect is prepared for
+        something else. [control thread]
+        """
+        self.prepare(spec)
+        assert self._running is not None
+        return self._running
 
     @property
     def is_stale(self) -> bool:
@@ -249,7 +279,7 @@ class Effect(ABC):
             buffer_size: accepted for pedalboard's sake; the samples never depend on it.
             reset: True starts afresh and returns the whole sound, aligned to the input, its latency
                 removed. False goes on from the call before and returns the stream as it comes,
-                `latency_samples` late.
+                `latency_samples` late; a parameter that needs `prepare` starts it afresh.
 
         Returns:
             float32 of the input's shape: N samples for N samples, either way.
@@ -257,13 +287,13 @@ class Effect(ABC):
         Raises:
             UnsupportedFormat: a layout, rate or channel count that cannot be processed.
         """
+        with self._lock:  # two threads may call; each gets its whole sound
+            return self._process(input_array, sample_rate, reset)
+
+    def _process(self, input_array: ArrayLike, sample_rate: Any, reset: bool) -> Audio:
         layout = Layout.of(input_array, None if reset else self._layout)
         audio = layout.inward(input_array)
-        if not float(sample_rate).is_integer():
-            raise UnsupportedFormat(
-                f"the sample rate is {sample_rate}; it must be a whole number of Hz"
-            )
-        spec = StreamSpec(int(sample_rate), audio.shape[0])
+        spec = StreamSpec(sample_rate, audio.shape[0])
         if spec != self._spec or self.is_stale:
             self.prepare(spec)
         elif reset:

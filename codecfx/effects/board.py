@@ -18,6 +18,9 @@ from codecfx.effects.dry_wet import DelayLine
 from codecfx.effects.layout import Layout
 from codecfx.errors import SameEffectTwice
 
+# What decides how much sound a pedalboard plugin withholds
+LATENT_SETTINGS = ("lookahead_ms", "target_sample_rate", "quality")
+
 
 def is_native(plugin: object) -> bool:
     """Whether `plugin` is pedalboard's. Loads nothing: who holds one has imported it."""
@@ -100,6 +103,9 @@ class Container(Effect, MutableSequence[Any]):
 
     __hash__ = Effect.__hash__
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), list(self._plugins), self.label, dict(self.values))
+
     def __repr__(self) -> str:
         count = f"{len(self)} plugin{'' if len(self) == 1 else 's'}"
         return f"<codecfx.{type(self).__name__} with {count}: {self._plugins!r}>"
@@ -116,7 +122,7 @@ class Container(Effect, MutableSequence[Any]):
         """Also when plugins came, went, or were prepared for somebody else meanwhile."""
         built = _as_built(self._plugins)
         same = len(built) == len(self._built) and all(
-            one is other and running is then
+            one is other and running == then
             for (one, running), (other, then) in zip(built, self._built, strict=True)
         )
         return (
@@ -149,18 +155,19 @@ class Container(Effect, MutableSequence[Any]):
         """As Effect.process. Pedalboard plugins alone, from the start, are pedalboard's business: the
         result is its own to the last bit, and a stream that goes on afterwards begins with silence.
         """
-        native = as_native(self) if reset and len(self) else None
-        layout = Layout.of(input_array)
-        shape = np.shape(input_array)
-        if native is None or shape[:1] == shape[1:]:  # pedalboard cannot read a square
-            return super().process(input_array, sample_rate, buffer_size, reset)
-        super().process(layout.outward(silence(layout.channels, 0)), sample_rate)
-        if any(_is_mix(plugin) for plugin, _ in _as_built([native])):
-            buffer_size = max(buffer_size, *shape)  # cut up, its branches may not meet
-        audio = without_garbage(np.asarray(input_array, np.float32))
-        processed: Audio = native(audio, sample_rate, buffer_size)
-        self.reset()
-        return processed
+        with self._lock:
+            native = as_native(self) if reset and len(self) else None
+            layout = Layout.of(input_array)
+            shape = np.shape(input_array)
+            if native is None or shape[:1] == shape[1:]:  # pedalboard cannot read a square
+                return super().process(input_array, sample_rate, buffer_size, reset)
+            super().process(layout.outward(silence(layout.channels, 0)), sample_rate)
+            if any(_is_mix(plugin) for plugin, _ in _as_built([native])):
+                buffer_size = max(buffer_size, *shape)  # cut up, its branches may not meet
+            audio = without_garbage(np.asarray(input_array, np.float32))
+            processed: Audio = native(audio, sample_rate, buffer_size)
+            self.reset()
+            return processed
 
     __call__ = process
 
@@ -235,7 +242,7 @@ class InParallel:
 def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
     """What runs for `plugins`: ours one by one, pedalboard's in runs as long as possible."""
     if not any(is_native(plugin) for plugin in plugins):
-        return [_prepared(plugin, spec) for plugin in plugins]
+        return [plugin.prepared(spec) for plugin in plugins]
     from codecfx.effects import native
 
     built: list[Processor] = []
@@ -248,27 +255,33 @@ def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
             built.append(native.processor(run, spec))
             run = []
         if isinstance(plugin, Effect):
-            built.append(_prepared(plugin, spec))
+            built.append(plugin.prepared(spec))
         elif isinstance(plugin, Iterable):  # a pedalboard.Mix that does not align its branches
-            built.append(_prepared(Mix(list(plugin)), spec))
+            built.append(Mix(list(plugin)).prepared(spec))
         elif plugin is not None:
             built.append(native.processor([plugin], spec))
     return built
 
 
+def _rebuilt(
+    kind: type[Container], plugins: list[Any], label: str, values: dict[str, Any]
+) -> Container:
+    return kind(plugins, label=label, **values)
+
+
 def _as_built(plugins: Iterable[Any]) -> list[tuple[Any, object]]:
-    """Who runs with what, those inside pedalboard's containers included."""
-    built = []
+    """Who runs with what, those inside pedalboard's containers included: our effects with their
+    stream, pedalboard's with the settings that their latency depends on.
+    """
+    built: list[tuple[Any, object]] = []
     for plugin in plugins:
-        built.append((plugin, getattr(plugin, "_running", None)))
+        if isinstance(plugin, Effect):
+            built.append((plugin, plugin._running))
+        else:
+            built.append((plugin, tuple(getattr(plugin, one, None) for one in LATENT_SETTINGS)))
         if is_native(plugin) and isinstance(plugin, Iterable):
             built += _as_built(plugin)
     return built
-
-
-def _prepared(effect: Effect, spec: StreamSpec) -> Effect:
-    effect.prepare(spec)
-    return effect
 
 
 def as_native(plugin: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from codecfx import codecs
 from codecfx.codecs.base import Codec
-from codecfx.control.parameters import Parameter, Value
-from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
+from codecfx.control.parameters import Parameter, Value, signature_of
+from codecfx.effects.base import BYPASS, MIX, STEP_SAMPLES, Effect, Processor, StreamSpec
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.framing import Framed
@@ -48,6 +48,15 @@ class CodecMeter:
     details: Mapping[str, str]  # of the latest packet: mode, bandwidth, ...; empty for plain codecs
 
 
+@dataclass(frozen=True, slots=True)
+class PacketReading:
+    """One packet as a meter shows it."""
+
+    bits: int
+    kbps: float
+    details: Mapping[str, str]
+
+
 class CodecEffect(Effect):
     """Audio through a codec and back: pairs of channels through one codec each, an odd one in mono.
 
@@ -62,8 +71,8 @@ class CodecEffect(Effect):
         parts = groups(spec.channels, self.codec.widest(self.values))
         links = []
         for part in parts:
-            link = Link(self.codec(spec.sample_rate, part.stop - part.start, self.values))
-            links.append(link)
+            codec = self.codec(spec.sample_rate, part.stop - part.start, self.values)
+            links.append(Link(codec, in_two_threads=spec.max_block_samples >= STEP_SAMPLES))
         paths = [
             signal_path(link, spec.sample_rate, part.stop - part.start)
             for part, link in zip(parts, links, strict=True)
@@ -81,7 +90,7 @@ class CodecEffect(Effect):
         """True bits and what the codec did; nothing sent yet before the first frame. [any thread]"""
         packets = sum(link.meter.packets for link in self._links)
         bits = sum(link.meter.bits for link in self._links)
-        latest = [link.meter.last for link in self._links if link.meter.last is not None]
+        latest = [link.meter.recent[-1] for link in self._links if link.meter.recent]
         if not packets or not latest:
             return CodecMeter(0, 0, 0.0, 0.0, {})
         codec = self._links[0].codec
@@ -94,6 +103,18 @@ class CodecEffect(Effect):
             details=codec.describe(latest[0]),
         )
 
+    def recent_packets(self, group: int = 0) -> list[PacketReading]:
+        """The last 1024 packets at most of one group of channels, oldest first. [any thread]"""
+        if not self._links:
+            return []
+        link = self._links[group]
+        codec = link.codec
+        per_ms = codec.format.sample_rate / codec.format.frame_samples / 1000
+        return [
+            PacketReading(packet.bits, packet.bits * per_ms, codec.describe(packet))
+            for packet in tuple(link.meter.recent)
+        ]
+
 
 @cache
 def effect_of(codec: type[Codec]) -> type[CodecEffect]:
@@ -104,6 +125,7 @@ def effect_of(codec: type[Codec]) -> type[CodecEffect]:
         {
             "__doc__": codec.__doc__,
             "__module__": codec.__module__,
+            "__signature__": signature_of((*codec.parameters, MIX, BYPASS)),
             "codec": codec,
             "name": codec.name,
             "description": codec.description,

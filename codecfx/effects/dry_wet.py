@@ -76,23 +76,26 @@ class DryWet:
         self._wet = wet
         self._dry = DelayLine(self.latency_samples, channels)
         self._ramp_samples = max(1, sample_rate * _RAMP_MS // 1000)
-        self._start = self._target = gain
+        self._wanted = self._start = self._target = gain
         self._ramped = self._ramp_samples  # samples of the ramp that are over
 
     def set_wet(self, gain: float) -> None:
-        """Begin to move towards `gain`, from wherever it is now. [audio thread]"""
-        self._start = self._gain_now()
-        self._target = gain
-        self._ramped = 0
-
-    def _gain_now(self) -> float:
-        return self._start + (self._target - self._start) * self._ramped / self._ramp_samples
+        """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
+        self._wanted = gain
 
     def process_block(self, block: Audio) -> Audio:
         wet = self._wet.process_block(block)
-        if self._ramped == self._ramp_samples and self._target == 1:
-            self._dry.remember(block)
-            return wet
+        wanted = self._wanted
+        if wanted != self._target:
+            done = self._ramped / self._ramp_samples
+            self._start += (self._target - self._start) * done
+            self._target, self._ramped = wanted, 0
+        if self._ramped == self._ramp_samples:
+            if self._target == 1:
+                self._dry.remember(block)
+                return wet
+            if self._target == 0:
+                return self._dry.exchange(block)
         dry = self._dry.exchange(block)
         gain = self._next_gains(block.shape[1])
         mixed: Audio = dry * (np.float32(1) - gain) + wet * gain
@@ -109,4 +112,5 @@ class DryWet:
     def reset(self) -> None:
         self._wet.reset()
         self._dry.reset()
-        self._start, self._ramped = self._target, self._ramp_samples
+        self._start = self._target = self._wanted
+        self._ramped = self._ramp_samples

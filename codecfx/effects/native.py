@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codecfx.audio import Audio, silence
+from codecfx.effects.base import without_garbage
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.errors import CodecUnavailable, UnsupportedFormat
 from codecfx.stream.framing import Framed
@@ -153,8 +154,7 @@ class NativeRun:
         raise UnsupportedFormat(f"{names}: withholds ever more sound, so it cannot be streamed")
 
     def _process(self, chunk: Audio) -> Audio:
-        processed: Audio = self._board.process(chunk, self._rate, GRID_SAMPLES, False)
-        return processed
+        return without_garbage(self._board.process(chunk, self._rate, GRID_SAMPLES, False))
 
     def push(self, chunk: Audio) -> Audio:
         if not chunk.shape[1]:
@@ -215,7 +215,7 @@ class OnSegments:
 
     def _segment(self, around: Audio) -> Audio:
         """The next hop of sound, the end of the last segment faded into it."""
-        whole: Audio = self._plugin.process(around, self._rate, 8192, True)
+        whole = without_garbage(self._plugin.process(around, self._rate, 8192, True))
         begin, shift = self._before, self._shift
         if self._tail is not None and shift:
             nearby = whole[:, begin - shift : begin + self._fade + shift]

@@ -5,6 +5,7 @@ own effects have: checked parameters, a label, `mix` and `bypass`.
 """
 
 import inspect
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
-from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
-from codecfx.errors import ParameterError, UnknownName
+from codecfx.effects.board import LATENT_SETTINGS
+from codecfx.effects.native import GRID_SAMPLES, on_the_grid, pedalboard, processor
+from codecfx.errors import ParameterError, UnknownName, UnsupportedFormat
 
 # What is no effect of its own
 _ABSTRACT = {
@@ -25,8 +27,23 @@ _ABSTRACT = {
     "Chain",
     "Mix",
 }
-# Parameters that change how much sound the plugin withholds
-_LATENT = {"lookahead_ms", "target_sample_rate", "quality"}
+# pedalboard declares no ranges. These are what makes sense, by the end of a name; it refuses the rest.
+_RANGES: dict[str, tuple[float, float]] = {
+    "bit_depth": (1, 32),
+    "vbr_quality": (0, 10),
+    "target_sample_rate": (100, 192_000),
+    "semitones": (-72, 72),
+    "ratio": (1, 1000),
+    "lookahead_ms": (0.1, 100),
+    "drive": (1, 1000),
+    "_db": (-120, 120),
+    "_hz": (0.01, 100_000),
+    "_ms": (0, 60_000),
+    "_seconds": (0, 60),
+    **dict.fromkeys(("room_size", "damping", "wet_level", "dry_level", "width"), (0, 1)),
+    **dict.fromkeys(("freeze_mode", "depth", "mix", "resonance"), (0, 1)),
+    "feedback": (-1, 1),
+}
 _UNITS = {"_db": "dB", "_hz": "Hz", "_ms": "ms", "_seconds": "s", "_rate": "Hz", "semitones": "st"}
 
 
@@ -39,15 +56,14 @@ class NativeEffect(Effect):
 
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
         """`plugin` wraps an instance that exists, its settings untouched but for `settings`."""
-        self._plugin = plugin
-        own = {one.id: _plain(getattr(plugin, one.id)) for one in self.natives} if plugin else {}
+        self._plugin = None
+        own = {one.id: _read(plugin, one.id) for one in self.natives} if plugin else {}
         super().__init__(label=label, **(own | settings))
-        if plugin is None:
-            self._plugin = self._make()
-        else:
-            for parameter in self.natives:
-                if parameter.id in settings:
-                    self.apply(parameter, self.values[parameter.id])
+        wanted = dict(self._values)
+        self._plugin = self._make() if plugin is None else plugin
+        for parameter in self.natives:
+            if _read(self._plugin, parameter.id) != wanted[parameter.id]:
+                self.apply(parameter, wanted[parameter.id])
 
     @property
     def plugin(self) -> Any:
@@ -60,24 +76,31 @@ class NativeEffect(Effect):
         return self._path, self._plugin_name
 
     @property
+    def values(self) -> Mapping[str, Value]:
+        """Every parameter's plain value, read-only; the plugin's own as it has them now, whoever set
+        them.
+        """
+        if self._plugin is not None:
+            for parameter in self.natives:
+                if parameter.change is not Change.PREPARE:
+                    self._values[parameter.id] = _read(self._plugin, parameter.id)
+        return super().values
+
+    @property
     def natives(self) -> list[Parameter]:
         """The plugin's own parameters."""
         return [one for one in self.parameters if one is not MIX and one is not BYPASS]
 
     def _make(self) -> Any:
         if issubclass(self.plugin_class, pedalboard.Convolution):
-            path, mix = self.values["impulse_response_filename"], self.values["mix"]
+            path, mix = self._values["impulse_response_filename"], self._values["mix"]
             if not path:
                 raise ParameterError(f"{self.name}: give impulse_response_filename, an audio file")
             try:
                 return self.plugin_class(path, mix)
             except (ValueError, RuntimeError) as error:
                 raise ParameterError(f"{self.name}: {str(error).splitlines()[0]}") from None
-        self._plugin = self.plugin_class()
-        for parameter in self.natives:
-            if self.values[parameter.id] != parameter.default:
-                self.apply(parameter, self.values[parameter.id])
-        return self._plugin
+        return self.plugin_class()
 
     def _native_value(self, parameter: Parameter, value: Value) -> Any:
         if isinstance(parameter.default, str) and parameter.choices:
@@ -86,9 +109,11 @@ class NativeEffect(Effect):
 
     def apply(self, parameter: Parameter, value: Value) -> None:
         try:
+            if self._spec is not None:
+                _refuse_above_nyquist(parameter, value, self._spec.sample_rate)
             setattr(self._plugin, parameter.id, self._native_value(parameter, value))
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
-            self._values[parameter.id] = _plain(getattr(self._plugin, parameter.id))
+            self._values[parameter.id] = _read(self._plugin, parameter.id)
             reason = str(error).splitlines()[0]
             raise ParameterError(f"{self.name}: {parameter.id} is {value}; {reason}") from None
 
@@ -96,18 +121,25 @@ class NativeEffect(Effect):
     def quantum_samples(self) -> int:
         return GRID_SAMPLES
 
-    @property
-    def fit_for_live(self) -> bool:
-        """False for plugins that only work on long segments; their latency tells."""
-        return not only_offline(self._plugin)
-
     def build(self, spec: StreamSpec) -> Processor:
         for parameter in self.natives:
-            if parameter.change is Change.PREPARE and self.values[parameter.id] != _plain(
-                getattr(self._plugin, parameter.id, self.values[parameter.id])
-            ):
-                self.apply(parameter, self.values[parameter.id])
+            value = self.values[parameter.id]
+            try:
+                _refuse_above_nyquist(parameter, value, spec.sample_rate)
+            except ValueError as error:
+                raise UnsupportedFormat(f"{self.name}: {parameter.id} is {value}; {error}") from None
+            if parameter.change is Change.PREPARE and value != _read(self._plugin, parameter.id):
+                if issubclass(self.plugin_class, pedalboard.Convolution):
+                    self._plugin = self._make()
+                else:
+                    self.apply(parameter, value)
         return on_the_grid(spec, lambda spec: processor([self._plugin], spec))
+
+
+def _refuse_above_nyquist(parameter: Parameter, value: Value, sample_rate: int) -> None:
+    """pedalboard's filters run away where their cutoff does not fit the rate."""
+    if "cutoff" in parameter.id and float(value) >= sample_rate / 2:
+        raise ValueError(f"at {sample_rate} Hz it takes less than {sample_rate / 2:g} Hz")
 
 
 def names() -> list[str]:
@@ -202,14 +234,19 @@ def _parameters(plugin_class: type[Any]) -> list[Parameter]:
 
 def _parameter(plugin_class: type[Any], parameter_id: str, default: Any) -> Parameter:
     unit = next((unit for end, unit in _UNITS.items() if parameter_id.endswith(end)), "")
+    low, high = next(
+        (ends for end, ends in _RANGES.items() if parameter_id.endswith(end)), (None, None)
+    )
     return Parameter(
         parameter_id,
         parameter_id.removesuffix(f"_{unit.lower()}").replace("_", " ").capitalize(),
         default=_plain(default),
+        minimum=low,
+        maximum=high,
         unit=unit,
         choices=tuple(_choices(plugin_class, parameter_id)),
         curve=Curve.EXPONENTIAL if unit == "Hz" else Curve.LINEAR,
-        change=Change.PREPARE if parameter_id in _LATENT else Change.IMMEDIATE,
+        change=Change.PREPARE if parameter_id in LATENT_SETTINGS else Change.IMMEDIATE,
         description=_first_sentence(getattr(plugin_class, parameter_id)),
     )
 
@@ -226,7 +263,7 @@ def _external(plugin: Any) -> type[NativeEffect]:
     """The effect class of one loaded plugin, whose parameters are what it declares."""
     own = []
     for parameter_id, declared in plugin.parameters.items():
-        default = _plain(declared.type(getattr(plugin, parameter_id)))
+        default = _read(plugin, parameter_id)
         low, high = getattr(declared, "range", (None, None, None))[:2]
         own.append(
             Parameter(
@@ -245,6 +282,14 @@ def _external(plugin: Any) -> type[NativeEffect]:
         (NativeEffect,),
         {"plugin_class": type(plugin), "name": plugin.name, "parameters": (*own, *common)},
     )
+
+
+def _read(plugin: Any, parameter_id: str) -> Value:
+    """What a plugin has for a parameter now."""
+    value = getattr(plugin, parameter_id, "")
+    if isinstance(plugin, pedalboard.ExternalPlugin):  # wraps its values in classes of its own
+        value = plugin.parameters[parameter_id].type(value)
+    return _plain(value)
 
 
 def _plain(value: Any) -> Value:

@@ -1,5 +1,7 @@
 """Every effect by name: the codecs, pedalboard's built-ins, and the containers."""
 
+from typing import Any
+
 from codecfx import codecs
 from codecfx.effects import codec_effect
 from codecfx.effects.base import Effect
@@ -7,6 +9,11 @@ from codecfx.effects.board import Chain, Mix
 from codecfx.errors import UnknownName
 
 CONTAINERS: dict[str, type[Chain] | type[Mix]] = {"chain": Chain, "mix": Mix}
+
+
+def rebuilt(name: str, label: str, values: dict[str, Any]) -> Effect:
+    """An effect by its name with its label and values, as copies and pickles are made."""
+    return find(name)(label=label, **values)
 
 
 def codec_names() -> list[str]:
@@ -26,7 +33,7 @@ def find(name: str) -> type[Effect]:
     lower = name.lower()
     if lower in CONTAINERS:
         return CONTAINERS[lower]
-    if lower in codecs.names():
+    if codecs.has(lower):
         return codec_effect.find(lower)
     from codecfx.effects import native_effect
 

@@ -52,6 +52,13 @@ class SideBySide:
 
     def __init__(self, parts: Sequence[slice], stages: Sequence[Stage]) -> None:
         first = stages[0]
+        for stage in stages[1:]:
+            if (stage.ratio, stage.holdback_samples, stage.lookahead_samples) != (
+                first.ratio,
+                first.holdback_samples,
+                first.lookahead_samples,
+            ):
+                raise ValueError("groups of channels must have the same timing")
         self.ratio = first.ratio
         self.holdback_samples = first.holdback_samples
         self.lookahead_samples = first.lookahead_samples

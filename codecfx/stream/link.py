@@ -1,8 +1,8 @@
 """The link: encode, carry, decode. Where a codec meets the world, and the world's samples."""
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -11,9 +11,9 @@ from codecfx.audio import Audio
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
 
-# Runs at least this long are encoded and decoded in two threads, this many frames at a time: long
-# enough that handing over costs nothing, and that live blocks never start a thread.
-_PIPELINED_FRAMES = 16
+# What one thread hands the other at a time: long enough that handing over costs nothing
+_PART_SAMPLES = 16_384
+_RECENT_PACKETS = 1024
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class LinkMeter:
 
     packets: int = 0
     bits: int = 0
-    last: Packet | None = None
+    recent: deque[Packet] = field(default_factory=lambda: deque(maxlen=_RECENT_PACKETS))
 
 
 class Link:
@@ -30,41 +30,46 @@ class Link:
     for any grouping of frames into runs.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, *, in_two_threads: bool = False) -> None:
+        """`in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live."""
         self.codec = codec
         self.meter = LinkMeter()
-        self._changes: deque[tuple[str, Value]] = deque()
-        self._decoder: ThreadPoolExecutor | None = None
+        self._changes: dict[str, Value] = {}
+        self._decoder = ThreadPoolExecutor(1, "codecfx-decode") if in_two_threads else None
 
     def set(self, parameter_id: str, value: Value) -> None:
         """Change a next-frame parameter from the frame on that is being filled. [any thread]"""
-        self._changes.append((parameter_id, value))
+        self._changes[parameter_id] = value
 
     def run(self, frames: Audio) -> Audio:
         """Encode and decode whole frames. [audio thread]"""
         while self._changes:
-            self.codec.set(*self._changes.popleft())
-        if frames.shape[1] < 2 * _PIPELINED_FRAMES * self.codec.format.frame_samples:
+            self.codec.set(*self._changes.popitem())
+        if self._decoder is None or frames.shape[1] < 2 * _PART_SAMPLES:
             return self._decode(self._encode(frames))
-        return self._run_in_two_threads(frames)
+        return self._run_in_two_threads(frames, self._decoder)
 
-    def _run_in_two_threads(self, frames: Audio) -> Audio:
+    def _run_in_two_threads(self, frames: Audio, decoder: ThreadPoolExecutor) -> Audio:
         """Decode each part of a long run while the next is encoded; engines release the GIL."""
-        if self._decoder is None:
-            self._decoder = ThreadPoolExecutor(1, "codecfx-decode")
-        step = _PIPELINED_FRAMES * self.codec.format.frame_samples
-        decoded = [
-            self._decoder.submit(self._decode, self._encode(frames[:, at : at + step]))
-            for at in range(0, frames.shape[1], step)
-        ]
-        return np.concatenate([part.result() for part in decoded], axis=1)
+        size = self.codec.format.frame_samples
+        step = -(-_PART_SAMPLES // size) * size
+        decoded: list[Future[Audio]] = []
+        try:
+            for at in range(0, frames.shape[1], step):
+                packets = self._encode(frames[:, at : at + step])
+                decoded.append(decoder.submit(self._decode, packets))
+            return np.concatenate([part.result() for part in decoded], axis=1)
+        finally:  # interrupted or not, nobody is left at the decoder
+            for part in decoded:
+                part.cancel()
+            wait(decoded)
 
     def _encode(self, frames: Audio) -> list[Packet]:
         packets = self.codec.encode(frames)
         meter = self.meter
         meter.packets += len(packets)
         meter.bits += sum(packet.bits for packet in packets)
-        meter.last = packets[-1]
+        meter.recent.extend(packets)
         return packets
 
     def _decode(self, packets: list[Packet]) -> Audio:

@@ -24,13 +24,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from codecfx.audio import Audio, silence
+from codecfx.errors import UnsupportedFormat
 from codecfx.stream.stage import Stage
 
 # Kaiser's design: 64 taps of the lower rate at beta 9 are -96 dB beyond a transition band of 9.6 % of
 # that rate, centred on its half: flat to 0.45 (20 kHz of 44.1, 3.6 kHz of 8), -6 dB at 0.5.
 _REACH_SAMPLES = 32
 _KAISER_BETA = 9.0
-_OUTPUTS_AT_ONCE = 2048  # bounds the memory of a long chunk
+_WEIGHTED_AT_ONCE = 2**19  # inputs gathered at a time: bounds the memory of a long chunk
+_MOST_PHASES = 100_000
 
 
 class Resampled:
@@ -43,11 +45,17 @@ class Resampled:
 
     def __init__(self, rate: int, new_rate: int, channels: int, grid_delay: int = 0) -> None:
         self.ratio = Fraction(new_rate, rate)
+        if max(self.ratio.numerator, self.ratio.denominator) > _MOST_PHASES:
+            raise UnsupportedFormat(
+                f"{rate} Hz does not go into {new_rate} Hz by a short step; resample the audio to a "
+                "usual rate first"
+            )
         self._up, self._down = self.ratio.numerator, self.ratio.denominator
         self._delay = grid_delay
         self.lookahead_samples = Fraction(reach(rate, new_rate) + grid_delay, self._down)
         self._phases = _polyphase(self._up, self._down)
         self._taps = self._phases.shape[1]
+        self._at_once = max(1, _WEIGHTED_AT_ONCE // (self._taps * channels))
         self._past = silence(channels, self._taps - 1 + ceil(grid_delay / self._up) + 1)
         self.reset()
 
@@ -66,7 +74,7 @@ class Resampled:
         end = -(-self._in * self._up // self._down)
         parts = []
         while self._out < end:
-            stop = min(end, self._out + _OUTPUTS_AT_ONCE)
+            stop = min(end, self._out + self._at_once)
             at = np.arange(self._out, stop, dtype=np.int64) * self._down - self._delay
             newest, phase = np.divmod(at, self._up)
             first = newest - (self._taps - 1 + oldest)
@@ -87,7 +95,7 @@ def reach(rate: int, new_rate: int) -> int:
     return _REACH_SAMPLES * max(ratio.numerator, ratio.denominator)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _polyphase(up: int, down: int) -> Audio:
     """The filter by phase: row p weighs the inputs around an output p grid points after the newest,
     oldest first. float32 (up, taps); every row sums to 1, so DC passes exactly.

@@ -6,15 +6,14 @@ The board's latency is removed, so that the output starts where the input does a
 tail where one is asked for. Stems rendered by different boards stay in time with each other.
 """
 
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf, log10
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -141,23 +140,16 @@ def effects_of(effect: Any) -> Iterator[Effect]:
 
 
 def _bitrates(board: Effect) -> dict[str, float]:
+    """True mean bitrates; a second codec of a name is "opus 2"."""
     rates: dict[str, float] = {}
+    seen: Counter[str] = Counter()
     for effect in effects_of(board):
         if isinstance(effect, CodecEffect):
             name = effect.label or effect.name
-            same = sum(known.split(" ")[0] == name for known in rates)
-            rates[f"{name} {same + 1}" if same else name] = effect.meter.kbps
+            seen[name] += 1
+            rates[f"{name} {seen[name]}" if seen[name] > 1 else name] = effect.meter.kbps
     return rates
 
 
 def _decibels(peak: float) -> float:
     return 20 * log10(peak) if peak > 0 else -inf
-
-
-class _CallableModule(ModuleType):
-    """`codecfx.render` is the function, and from its first use on this module: both render."""
-
-    __call__ = staticmethod(render)
-
-
-sys.modules[__name__].__class__ = _CallableModule
