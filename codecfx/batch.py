@@ -54,7 +54,9 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
     Raises:
         ConfigurationError: several files cannot go into one.
     """
-    inputs = list(inputs)
+    inputs = list(dict.fromkeys(inputs))
+    if Path("-") in (*inputs, output):
+        raise ConfigurationError("'-' is no file; audio goes from files to files, not through pipes")
     one_file = len(inputs) == 1 and not os.path.isdir(inputs[0])
     suffix = "" if os.path.isdir(output) else output.suffix.lower()
     if suffix in OUTPUT_SUFFIXES:
@@ -241,6 +243,12 @@ def _work(pipe: "Connection[Any, Any]", order: Order) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not at once: the half file goes first
     try:
         while True:
-            pipe.send(_render(pipe.recv(), order, pipe.send))
+            job = pipe.recv()
+            try:
+                outcome = _render(job, order, pipe.send)
+            except Exception as error:  # a fault of ours or a plugin's: the other stems go on
+                fault = f"{type(error).__name__}: {error}; please report this"
+                outcome = CodecFxError(f"{job.source}: {fault}")
+            pipe.send(outcome)
     except (EOFError, OSError):
         return  # the parent is done, or gone; the render's own `with` has removed its half file

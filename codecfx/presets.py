@@ -45,6 +45,7 @@ VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _TOP_KEYS = ("version", "description", "mix", "chain")
+_DEEPEST = 32
 _PLUGIN_KEYS = ("path", "plugin_name", "state")
 _MISSING = "is missing; write a [[chain]] table for each effect"
 _NO_CHAIN = "is no list of effects; write a [[chain]] table for each"
@@ -250,8 +251,10 @@ class _Building:
             self._problem(where, "effect is missing; name one, see 'codecfx effects'")
             return None
         try:
-            if name == "plugin":
+            if name.lower() == "plugin":
                 return self._plugin(settings, where)
+            if where.count("chain[") > _DEEPEST:
+                raise ConfigurationError(f"{name} is nested deeper than {_DEEPEST} chains")
             kind = registry.find(name)
             if name.lower() in registry.CONTAINERS:
                 inner = self.plugins(settings.pop("chain", None), f"{where}.chain")
@@ -287,6 +290,8 @@ class _Building:
         path, plugin_name, state = (settings.pop(key, None) for key in _PLUGIN_KEYS)
         if not isinstance(path, str):
             raise ConfigurationError("path is missing; name a VST3 or AU file")
+        if not isinstance(plugin_name, str | None):
+            raise ConfigurationError(f"plugin_name is {plugin_name!r}; it takes text")
         effect = native_effect.load(path, plugin_name)
         if state is not None:
             try:

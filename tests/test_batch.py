@@ -624,3 +624,11 @@ def test_a_full_disk_in_mid_render(tmp_path, jobs, suffix):
     assert tree(tmp_path / "out") == [f"a{suffix}", f"c{suffix}"]
     for name in tree(tmp_path / "out"):
         assert soundfile.info(tmp_path / "out" / name).frames == 5000
+
+
+def test_pipes_and_doubles(tmp_path):
+    """'-' is refused; a stem named twice is one job."""
+    for inputs, output in (([Path("-")], tmp_path), ([tmp_path / "a.wav"], Path("-"))):
+        with pytest.raises(ConfigurationError, match="not through pipes"):
+            plan(inputs, output)
+    assert len(plan([tmp_path / "a.wav", tmp_path / "a.wav"], tmp_path / "out")) == 1

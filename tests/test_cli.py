@@ -537,7 +537,9 @@ def test_an_output_that_exists_is_kept_unless_it_may_go(tmp_path, stem):
     before = target.read_bytes()
     command = ("render", "in.wav", "-o", "out.wav", "-e", "pcm")
     done = codecfx(*command, cwd=tmp_path)
-    expected = "cannot write 'out.wav': it exists; give another name, or allow overwriting"
+    expected = (
+        "cannot write 'out.wav': it exists; give another name, or allow overwriting (--overwrite)"
+    )
     assert error_of(done, 1) == expected
     assert target.read_bytes() == before
     output_of(codecfx(*command, "--overwrite", cwd=tmp_path))
@@ -632,7 +634,10 @@ def test_an_engine_that_is_missing_is_said_in_one_line(tmp_path, stem):
     done = codecfx("render", "in.wav", "-o", "out.wav", *OPUS, cwd=tmp_path, CODECFX_LIBOPUS="/none")
     assert "CODECFX_LIBOPUS is '/none', which is no file; " in error_of(done, 1)
     assert tree(tmp_path) == ["in.wav"]
-    assert "CODECFX_LIBOPUS" in error_of(codecfx("codecs", cwd=tmp_path, CODECFX_LIBOPUS="/none"), 1)
+    listed = output_of(codecfx("codecs", "--json", cwd=tmp_path, CODECFX_LIBOPUS="/none"))
+    reasons = {one["name"]: one["unavailable"] for one in json.loads(listed)}
+    assert reasons["pcm"] == ""
+    assert reasons["opus"].startswith("CODECFX_LIBOPUS is '/none', which is no file; ")
 
 
 # What there is

@@ -165,7 +165,7 @@ class AudioTarget:
             what = "a folder" if self.path.is_dir() else "no regular file"
             raise self._error(f"that is {what}; give a file name")
         if not self._overwrite:
-            raise self._error("it exists; give another name, or allow overwriting")
+            raise self._error("it exists; give another name, or allow overwriting (--overwrite)")
 
     def _choose_format(self, container_format: str, like: AudioSource) -> str:
         audio_bytes = self._audio_bytes(like.samples)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 
 
@@ -12,6 +13,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")  # names of files may be no text
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C: half files go
     try:
         exit_code = run(sys.argv[1:])
     except KeyboardInterrupt:

@@ -37,16 +37,23 @@ def every_effect() -> Iterator[dict[str, Any]]:
 
 
 def every_codec() -> Iterator[dict[str, Any]]:
-    """Codecs, with what only they have: the format they work in for a 48 kHz stereo stream."""
+    """Codecs, with what only they have: the format they work in for a 48 kHz stereo stream. One whose
+    engine is missing says why under `unavailable`, which is empty for the others.
+    """
     from codecfx import codecs
     from codecfx.control.parameters import checked
+    from codecfx.errors import CodecUnavailable
 
     for name in codecs.names():
         codec_class = codecs.find(name)
         values = checked(codec_class.parameters, {}, name)
-        codec = codec_class(48_000, codec_class.widest(values), values)
-        yield entry(name, "codec") | {
-            "title": codec_class.title,
+        about = entry(name, "codec") | {"title": codec_class.title, "unavailable": ""}
+        try:
+            codec = codec_class(48_000, codec_class.widest(values), values)
+        except CodecUnavailable as error:
+            yield about | {"unavailable": str(error), "frame_ms": None}
+            continue
+        yield about | {
             "sample_rate_hz": codec.format.sample_rate,
             "channels": codec.format.channels,
             "frame_samples": codec.format.frame_samples,

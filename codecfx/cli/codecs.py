@@ -21,10 +21,10 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         [
             (
                 one["name"],
-                f"{one['frame_ms']:.2f}".rstrip("0").rstrip("."),
+                f"{one['frame_ms']:.4g}" if one["frame_ms"] else "–",
                 *(milliseconds(one, str(rate)) for rate in catalogue.USUAL_RATES_HZ),
                 "yes" if one["live"] else "no",
-                one["description"],
+                f"unavailable: {one['unavailable']}" if one["unavailable"] else one["description"],
             )
             for one in entries
         ],

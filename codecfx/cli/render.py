@@ -51,8 +51,6 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> int:
     """Render stems through codecs and effects: same length, rate, channels and format, in time."""
-    import os
-
     from codecfx.batch import Order, plan, run
     from codecfx.errors import ConfigurationError
     from codecfx.recipe import Recipe
@@ -62,7 +60,7 @@ def command(
     recipe = Recipe(preset, tuple(effect or ()), mix)
     recipe.board()  # whatever is wrong with it is wrong for every file: say so before the first
     planned = plan(inputs, output)
-    workers = jobs or os.cpu_count() or 1
+    workers = jobs or _cores()
     screen = _Screen(planned, show=not quiet and not as_json)
     try:
         with screen:
@@ -72,6 +70,15 @@ def command(
         raise
     screen.summary(as_json, quiet)
     return 1 if screen.failed else 0
+
+
+def _cores() -> int:
+    """The cores this process may use: in a container, fewer than the machine has."""
+    import os
+
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Screen:

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from codecfx.audio import Audio, silence
 from codecfx.effects.base import Effect, Processor, StreamSpec, without_garbage
-from codecfx.effects.dry_wet import DelayLine
 from codecfx.effects.layout import Layout
+from codecfx.effects.routing import InParallel, InSeries
 from codecfx.errors import SameEffectTwice
 
 # What decides how much sound a pedalboard plugin withholds
@@ -197,46 +197,6 @@ class Mix(Container):
     def _connect(self, spec: StreamSpec) -> Processor:
         branches = [InSeries(_processors([plugin], spec)) for plugin in self._plugins]
         return InParallel(branches, spec.channels)
-
-
-class InSeries:
-    """Processors one after another; latencies add up."""
-
-    def __init__(self, processors: Iterable[Processor]) -> None:
-        self._processors = tuple(processors)
-        self.latency_samples = sum(one.latency_samples for one in self._processors)
-
-    def process_block(self, block: Audio) -> Audio:
-        for one in self._processors:
-            block = one.process_block(block)
-        return block
-
-    def reset(self) -> None:
-        for one in self._processors:
-            one.reset()
-
-
-class InParallel:
-    """Processors on the same input, summed in order; all wait for the latest."""
-
-    def __init__(self, branches: Iterable[Processor], channels: int) -> None:
-        branches = tuple(branches)
-        self.latency_samples = max((branch.latency_samples for branch in branches), default=0)
-        self._branches = [
-            (branch, DelayLine(self.latency_samples - branch.latency_samples, channels))
-            for branch in branches
-        ]
-
-    def process_block(self, block: Audio) -> Audio:
-        total = np.zeros_like(block)
-        for branch, wait in self._branches:
-            total += wait.exchange(branch.process_block(block))
-        return total
-
-    def reset(self) -> None:
-        for branch, wait in self._branches:
-            branch.reset()
-            wait.reset()
 
 
 def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:

@@ -6,7 +6,7 @@ from codecfx import codecs
 from codecfx.effects import codec_effect
 from codecfx.effects.base import Effect
 from codecfx.effects.board import Chain, Mix
-from codecfx.errors import UnknownName
+from codecfx.errors import ConfigurationError, UnknownName
 
 CONTAINERS: dict[str, type[Chain] | type[Mix]] = {"chain": Chain, "mix": Mix}
 
@@ -35,6 +35,10 @@ def find(name: str) -> type[Effect]:
         return CONTAINERS[lower]
     if codecs.has(lower):
         return codec_effect.find(lower)
+    if lower == "plugin":
+        raise ConfigurationError(
+            "a plugin is a VST3 or AU file: -e plugin:path=FILE, or codecfx.plugin(path) in Python"
+        )
     from codecfx.effects import native_effect
 
     if lower in (known.lower() for known in native_effect.names()):
