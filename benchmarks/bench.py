@@ -108,7 +108,15 @@ def memory(work: Path) -> list[Row]:
         source.unlink()
     minute, hour = peaks
     more = hour - minute
-    return [Row("peak memory, 60 min against 1 min", f"{hour:.0f} MiB", f"{minute:.0f} MiB", more, 16)]
+    return [
+        Row(
+            "peak memory of 60 min and of 1 min; MiB more",
+            f"{hour:.0f} MiB",
+            f"{minute:.0f} MiB",
+            more,
+            16,
+        )
+    ]
 
 
 def small_blocks(work: Path) -> list[Row]:
@@ -170,7 +178,7 @@ def small_blocks(work: Path) -> list[Row]:
 
 
 def help_text(work: Path) -> list[Row]:
-    """`codecfx --help` against a typer-and-rich program with one verb."""
+    """`codecfx --help` against a bare typer-and-rich program."""
     bare = work / "bare.py"
     bare.write_text(
         "import typer\nimport rich.console\napp = typer.Typer()\n"
