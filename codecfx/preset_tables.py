@@ -19,6 +19,7 @@ NO_CHAIN = "is no list of effects; write a [[chain]] table for each"
 
 
 def is_tables(value: object) -> bool:
+    """Whether this is a list of tables, as [[chain]] makes them."""
     return isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value)
 
 
@@ -35,6 +36,7 @@ class Building:
         self.problems: list[str] = []
 
     def raise_problems(self) -> None:
+        """Raises PresetError with the first problem, and the number of the others."""
         if self.problems:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise PresetError(self.problems[0] + more)
