@@ -449,7 +449,7 @@ def test_a_change_falls_into_the_frame_that_is_being_filled():
     assert same(rest, np.where(audio[:, 64:] < 0, np.float32(-1), np.float32(1)))
 
 
-def test_all_changes_before_a_frame_reach_it_in_their_order():
+def test_of_all_changes_before_a_frame_the_last_of_each_reaches_it():
     link = Link(codec("opus", 48000, 1))
     for parameter_id, value in (
         ("mode", "silk"),

@@ -88,9 +88,10 @@ class CodecEffect(Effect):
     @property
     def meter(self) -> CodecMeter:
         """True bits and what the codec did; nothing sent yet before the first frame. [any thread]"""
-        packets = sum(link.meter.packets for link in self._links)
-        bits = sum(link.meter.bits for link in self._links)
-        latest = [link.meter.recent[-1] for link in self._links if link.meter.recent]
+        meters = [link.meter for link in self._links]  # a reset on the audio thread makes new ones
+        packets = sum(meter.packets for meter in meters)
+        bits = sum(meter.bits for meter in meters)
+        latest = [meter.recent[-1] for meter in meters if meter.recent]
         if not packets or not latest:
             return CodecMeter(0, 0, 0.0, 0.0, {})
         codec = self._links[0].codec

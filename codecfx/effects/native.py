@@ -195,7 +195,9 @@ class OnSegments:
             )
         )
         self.holdback_samples = Fraction(self._hop + self._fade + self._after - 1)
-        self._input = silence(spec.channels, 0)
+        self._channels = spec.channels
+        self._input: list[Audio] = []
+        self._known = 0
         self._rising = np.linspace(0, 1, self._fade, dtype=np.float32)
         self._tail: Audio | None = None
         try:
@@ -205,13 +207,18 @@ class OnSegments:
         self.reset()
 
     def push(self, chunk: Audio) -> Audio:
-        self._input = np.concatenate((self._input, chunk), axis=1)
+        self._input.append(chunk.copy())  # put together once a segment is whole, not every time
+        self._known += chunk.shape[1]
         length = self._before + self._hop + self._fade + self._after
+        if self._known < length:
+            return chunk[:, :0]
+        known = np.concatenate(self._input, axis=1)
         ready = []
-        while self._input.shape[1] >= length:
-            ready.append(self._segment(self._input[:, :length]))
-            self._input = self._input[:, self._hop :]
-        return np.concatenate(ready, axis=1) if ready else chunk[:, :0]
+        while known.shape[1] >= length:
+            ready.append(self._segment(known[:, :length]))
+            known = known[:, self._hop :]
+        self._input, self._known = [known.copy()], known.shape[1]
+        return np.concatenate(ready, axis=1)
 
     def _segment(self, around: Audio) -> Audio:
         """The next hop of sound, the end of the last segment faded into it."""
@@ -228,7 +235,8 @@ class OnSegments:
         return sound[:, : self._hop]
 
     def reset(self) -> None:
-        self._input = silence(self._input.shape[0], self._before)
+        self._input = [silence(self._channels, self._before)]
+        self._known = self._before  # samples in them
         self._tail = None
 
 
