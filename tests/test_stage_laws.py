@@ -375,6 +375,59 @@ def test_dc_passes_exactly(rate, new_rate):
     np.testing.assert_allclose(settled, 1, atol=1e-6)
 
 
+# where a tile is one output, many, or the last of a period's a smaller one; delays beyond an input
+TILED = [
+    (48000, 8000, 0),
+    (8000, 48000, 17),
+    (48000, 44100, 0),
+    (44100, 48000, 146),
+    (16001, 16000, 40000),
+    (65, 64, 1),
+    (768000, 1000, 0),
+    (1000, 768000, 700),
+]
+
+
+@pytest.mark.parametrize(("rate", "new_rate", "grid_delay"), TILED)
+def test_an_output_is_the_sum_of_the_inputs_around_it(rate, new_rate, grid_delay):
+    ratio = Fraction(new_rate, rate)
+    up, down = ratio.numerator, ratio.denominator
+    reach = 32 * max(up, down)
+    inputs = ceil(150 / min(ratio, 1))
+    audio = noise(1, inputs)
+    outputs = Resampled(rate, new_rate, 1, grid_delay).push(audio)[0]
+    for j in {0, len(outputs) - 1, *range(0, len(outputs), max(1, len(outputs) // 97))}:
+        # grid points from every input to the middle of what output j hears; beyond the reach, nothing
+        away = j * down - np.arange(-2 * reach, inputs) * up - reach - grid_delay
+        near = np.abs(away) <= reach
+        x = away[near] / reach
+        weights = np.sinc(32 * x) * np.i0(9 * np.sqrt(1 - x**2))  # Kaiser's window, beta 9
+        known = np.concatenate((np.zeros(2 * reach), audio[0]))[near]
+        # 65 roundings of float32 and more, at levels below 1
+        assert outputs[j] == pytest.approx(weights @ known / weights.sum(), abs=2e-6)
+
+
+@pytest.mark.parametrize(("rate", "new_rate", "grid_delay"), TILED)
+def test_live_blocks_and_rendering_give_the_same_bits(rate, new_rate, grid_delay):
+    stage = Resampled(rate, new_rate, 2, grid_delay)
+    audio = noise(2, ceil(70_000 * min(1, rate / new_rate)))
+    at_once = stage.push(audio)
+    for size in (1, 7, 64, 65, 480, 65536):
+        stage.reset()
+        in_blocks = push_through(stage, audio[:, : 300 * size], [size])
+        assert in_blocks.tobytes() == at_once[:, : in_blocks.shape[1]].tobytes()
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_a_channel_resamples_as_if_it_were_alone(channels):
+    audio = noise(channels, 4800)
+    alone = [Resampled(44100, 48000, 1, 7).push(channel[np.newaxis]) for channel in audio]
+    assert same(Resampled(44100, 48000, channels, 7).push(audio), np.concatenate(alone))
+    # nor does it matter how the samples lie in memory
+    turned = np.ascontiguousarray(audio.T).T
+    assert same(Resampled(44100, 48000, channels, 7).push(turned), np.concatenate(alone))
+
+
 def test_the_same_rate_would_pass_what_it_can_hold():
     audio = 0.4 * tones(48000, 4800)
     stage = Resampled(48000, 48000, 1)
