@@ -1,6 +1,7 @@
 """codecfx: audio codecs as playable effects.
 
-Effects       `Opus`, `PCM`: every codec as an effect; `CodecEffect`, what they have in common
+Effects       `Opus`, `MP3`, `GSM`, ...: every codec as an effect, by the titles that `codecfx codecs`
+              lists; `CodecEffect`, what they have in common
 Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture
 Natives       `native("Compressor", threshold_db=-20)`, `plugin("x.vst3")`: pedalboard's plugins with
               mix, bypass and label
@@ -41,9 +42,7 @@ _HOMES = {
     "render": "codecfx.rendering",
     "CodecFxError": "codecfx.errors",
 }
-_CODECS = {"PCM": "pcm", "Opus": "opus"}
-
-__all__ = sorted([*_HOMES, *_CODECS, "native", "plugin"])
+# `__all__`, with the codecs' titles, is made when somebody asks for it
 
 if TYPE_CHECKING:
     from codecfx.codecs import register as register
@@ -59,9 +58,6 @@ if TYPE_CHECKING:
     from codecfx.presets import preset_names as preset_names
     from codecfx.presets import save_preset as save_preset
     from codecfx.rendering import render as render
-
-    PCM: type[CodecEffect]
-    Opus: type[CodecEffect]
 
 
 def native(name: str, **settings: Any) -> Any:
@@ -87,12 +83,16 @@ def plugin(path: str, plugin_name: str | None = None, **settings: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CODECS:
-        return import_module("codecfx.effects.codec_effect").find(_CODECS[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "__all__":
+        return sorted([*_HOMES, "native", "plugin", *import_module("codecfx.codecs").titles()])
+    if not name.startswith("_"):
+        codec = import_module("codecfx.codecs").titles().get(name)
+        if codec is not None:
+            return import_module("codecfx.effects.codec_effect").find(codec)
     raise AttributeError(f"module 'codecfx' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__getattr__("__all__"), "__version__"]

@@ -5,19 +5,30 @@ usage: python docs/tables.py README.md [--check]
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from codecfx.cli.catalogue import every_codec
+from codecfx.cli.catalogue import channels_in_words, every_codec, rates_in_words
 
 ROOT = Path(__file__).parent.parent
 
 
 def codecs() -> str:
-    """A row for each codec."""
-    rows = [
-        f"| `{one['title']}` | {one['latency']['48000']['ms']:.1f} ms | {one['description']} |"
-        for one in every_codec()
-    ]
-    return "\n".join(["| effect | latency at 48 kHz | what |", "|---|---|---|", *rows])
+    """A row for each codec, a family after the other. Stops where one is missing: it has no latency."""
+    entries = sorted(every_codec(), key=lambda one: one["family"])
+    for one in entries:
+        if one["unavailable"]:
+            raise SystemExit(f"the table wants every codec: {one['unavailable']}")
+    head = "| effect | family | kHz | ch | kbps | frame | latency at 44.1 / 48 kHz | live | change |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *map(_row, entries)])
+
+
+def _row(one: dict[str, Any]) -> str:
+    at_44, at_48 = (one["latency"][rate]["ms"] for rate in ("44100", "48000"))
+    return (
+        f"| `{one['title']}` | {one['family']} | {rates_in_words(one)} | {channels_in_words(one)} "
+        f"| {one['bitrate_kbps']} | {one['frame_ms']:.3g} ms | {at_44:.1f} / {at_48:.1f} ms "
+        f"| {'yes' if one['live'] else 'no'} | {one['live_change'] or '–'} |"
+    )
 
 
 def bench() -> str:

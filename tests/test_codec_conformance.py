@@ -4,6 +4,9 @@ Each law is a function of a codec's class. `names()` runs them over the table; t
 over a codec made up here, and over the same one with one fault each, which its law must find.
 """
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from signals import cut, noise, same, snr_db, voice
@@ -13,7 +16,7 @@ from codecfx.codecs.base import CodecFormat, Packet, check_frames
 from codecfx.control.parameters import Change, Parameter, checked
 from codecfx.effects import codec_effect, registry
 from codecfx.effects.base import StreamSpec
-from codecfx.errors import FrameSizeError, UnknownName
+from codecfx.errors import FrameSizeError, UnknownName, UnsupportedFormat
 from codecfx.stream.link import Link
 
 BUILT_IN = list(codecs.names())
@@ -34,13 +37,25 @@ def extremes(parameter):
     return [type(parameter.default)(end) for end in ends]
 
 
-def extreme_settings(cls):
-    """The defaults, and each parameter's extremes one at a time."""
+def extreme_settings(cls, rate=48000):
+    """The defaults, and each parameter's extremes one at a time, but for what the codec refuses."""
     yield {}
     for parameter in cls.parameters:
         for value in extremes(parameter):
-            if value != parameter.default:
+            if value != parameter.default and not refused(cls, rate, **{parameter.id: value}):
                 yield {parameter.id: value}
+
+
+def refused(cls, rate, **values):
+    """Whether there is no format for these settings; then the message names others."""
+    message = ""
+    try:
+        make(cls, rate, **values)
+    except UnsupportedFormat as error:
+        message = str(error)
+    pattern = rf"{cls.name}: .* is not to be had at .* it takes [\d.]+, [\d., ]+ "
+    assert not message or re.match(pattern, message)
+    return bool(message)
 
 
 def frames_for(codec, count, seed=0):
@@ -67,7 +82,7 @@ def few_frames(codec):
 
 def law_the_format_is_sane(cls):
     for rate in HOST_RATES:
-        for settings in extreme_settings(cls):
+        for settings in extreme_settings(cls, rate):
             form = make(cls, rate, **settings).format
             assert form.sample_rate > 0
             assert form.frame_samples > 0
@@ -154,7 +169,7 @@ def damaged(packet, random):
     if not isinstance(packet.payload, bytes):
         payload = np.array(packet.payload)
         turned = random.integers(-(2**31), 2**31, payload.shape, np.int64).astype(np.int32)
-        return Packet(np.where(random.random(payload.shape) < 0.2, turned, payload), packet.bits)
+        return replace(packet, payload=np.where(random.random(payload.shape) < 0.2, turned, payload))
     payload = bytearray(packet.payload)
     kind = random.integers(4)
     if kind == 0:
@@ -166,7 +181,7 @@ def damaged(packet, random):
         payload = random.bytes(random.choice([1, 2, 127, 128, 129, 1500]))
     else:
         payload = b""
-    return Packet(bytes(payload), 8 * len(payload))
+    return replace(packet, payload=bytes(payload), bits=8 * len(payload))
 
 
 def law_damaged_packets_never_stop_it(cls):
@@ -180,9 +195,10 @@ def law_damaged_packets_never_stop_it(cls):
         assert heard.shape == (form.channels, form.frame_samples)
         assert heard.dtype == np.float32
     well, again = undamaged.decode(clean), codec.decode(clean)
-    half = well.shape[1] // 2
-    # SILK's concealment leaves another random seed behind, 50 dB down; nothing else may stay
-    assert snr_db(well[:, half:], again[:, half:]) > 30
+    late = well.shape[1] * 3 // 4
+    # SILK's concealment leaves another random seed behind, 50 dB down, Nellymoser's filling of bands
+    # without bits 32 dB; nothing else may stay
+    assert snr_db(well[:, late:], again[:, late:]) > 30
 
 
 def law_a_link_of_damaged_packets_has_no_nan(cls):
@@ -235,6 +251,8 @@ def law_a_set_before_the_first_frame_is_a_setting(cls):
     for parameter in cls.parameters:
         for value in extremes(parameter) if parameter.change is Change.NEXT_FRAME else []:
             built, turned = make(cls, **{parameter.id: value}), make(cls)
+            if built.format != turned.format:
+                continue  # MP3's lowest bitrates want another rate; a running one keeps its own
             turned.set(parameter.id, value)
             sound = frames_for(built, few_frames(built))
             packets = built.encode(sound)

@@ -36,8 +36,8 @@ HOMES = {
         "*preset_tables.py",
     },
     "opuslib": {"*codecs/libopus.py"},
-    "av": {"codecs/ffmpeg.py"},
-    "soundfile": {"audio_file/", "*diagnosis.py"},
+    "av": {"*codecs/ffmpeg.py"},
+    "soundfile": {"audio_file/", "*codecs/sndfile.py", "*diagnosis.py"},
     "typer": {"cli/"},
     "rich": {"cli/"},
     "sounddevice": {"live/", "*diagnosis.py"},
@@ -179,10 +179,11 @@ HEAVY = {"torch", "onnxruntime", "av", "pedalboard", "numpy", "soundfile", "opus
 @pytest.mark.parametrize(
     ("code", "needs"),
     [
-        ("import codecfx; dir(codecfx)", set()),
+        ("import codecfx", set()),
+        ("import codecfx; dir(codecfx)", {"numpy"}),
         ("import codecfx.errors, codecfx.codecs, codecfx.control.parameters", {"numpy"}),
         ("import codecfx; codecfx.PCM", {"numpy"}),
-        ("import codecfx; codecfx.Opus()", {"numpy"}),
+        ("import codecfx; codecfx.Opus(), codecfx.MP3(), codecfx.GSM()", {"numpy"}),
         ("import codecfx; codecfx.Pedalboard([codecfx.PCM()])", {"numpy"}),
         ("import codecfx; import numpy; codecfx.PCM()(numpy.zeros((2, 64), 'f4'), 8000)", {"numpy"}),
         (

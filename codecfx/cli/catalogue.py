@@ -37,29 +37,58 @@ def every_effect() -> Iterator[dict[str, Any]]:
 
 
 def every_codec() -> Iterator[dict[str, Any]]:
-    """Codecs, with what only they have: the format they work in for a 48 kHz stereo stream. One whose
-    engine is missing says why under `unavailable`, which is empty for the others.
+    """Codecs, with what only they have: facts, and the format they work in for a 48 kHz stereo stream.
+    One whose engine is missing says why under `unavailable`, which is empty for the others.
     """
     from codecfx import codecs
+
+    for name in codecs.names():
+        yield codec(name)
+
+
+def codec(name: str) -> dict[str, Any]:
+    """One of `every_codec`. Raises UnknownName."""
+    from codecfx import codecs
+    from codecfx.codecs.base import Facts
     from codecfx.control.parameters import checked
     from codecfx.errors import CodecUnavailable
 
-    for name in codecs.names():
-        codec_class = codecs.find(name)
-        values = checked(codec_class.parameters, {}, name)
-        about = entry(name, "codec") | {"title": codec_class.title, "unavailable": ""}
-        try:
-            codec = codec_class(48_000, codec_class.widest(values), values)
-        except CodecUnavailable as error:
-            yield about | {"unavailable": str(error), "frame_ms": None}
-            continue
-        yield about | {
-            "sample_rate_hz": codec.format.sample_rate,
-            "channels": codec.format.channels,
-            "frame_samples": codec.format.frame_samples,
-            "frame_ms": 1000 * codec.format.frame_samples / codec.format.sample_rate,
-            "lookahead_samples": codec.format.lookahead_samples,
-        }
+    codec_class = codecs.find(name)
+    values = checked(codec_class.parameters, {}, name)
+    facts = getattr(codec_class, "facts", Facts())
+    about = entry(name, "codec") | {
+        "title": codec_class.title,
+        "family": facts.family,
+        "sample_rates_hz": list(facts.sample_rates),
+        "channels_carried": list(facts.channels),
+        "bitrate_kbps": facts.bitrate,
+        "live_change": facts.changes,
+        "licence": facts.licence,
+        "unavailable": "",
+    }
+    try:
+        made = codec_class(48_000, codec_class.widest(values), values)
+    except CodecUnavailable as error:
+        return about | {"unavailable": str(error), "frame_ms": None}
+    return about | {
+        "sample_rate_hz": made.format.sample_rate,
+        "channels": made.format.channels,
+        "frame_samples": made.format.frame_samples,
+        "frame_ms": 1000 * made.format.frame_samples / made.format.sample_rate,
+        "lookahead_samples": made.format.lookahead_samples,
+    }
+
+
+def rates_in_words(about: dict[str, Any]) -> str:
+    """A codec's own sample rates in kHz: '8', '8-48', 'any'."""
+    rates = [f"{rate / 1000:.3g}" for rate in about["sample_rates_hz"]]
+    return "any" if not rates else rates[0] if len(rates) == 1 else f"{rates[0]}-{rates[-1]}"
+
+
+def channels_in_words(about: dict[str, Any]) -> str:
+    """How many channels one codec carries: '1', '1-2', '2'."""
+    counts = about["channels_carried"]
+    return "-".join(str(count) for count in sorted({counts[0], counts[-1]}))
 
 
 def _latency(effect_class: Any, rate: int) -> dict[str, float] | None:

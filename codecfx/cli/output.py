@@ -35,14 +35,21 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Sequence[str] = (),
+    *,
+    close: bool = False,
 ) -> None:
-    """Print rows under their columns, those in `right` aligned to the right; the last may wrap."""
+    """Print rows under their columns, those in `right` aligned to the right; the last may wrap. `close`
+    leaves one space between columns instead of three.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    padding = (0, 0) if close else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     for column in columns:
         table.add_column(
             column,

@@ -4,18 +4,20 @@ A codec of your own joins with `register`; everything that walks the table (the 
 presets, the conformance tests) then knows it too. `examples/add_your_own_codec.py` is one page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 
 from codecfx.codecs.base import Codec
 from codecfx.errors import UnknownName
 
-# name -> (module, class); nothing here is imported before somebody asks for it
+# name -> (module, class); nothing here is imported before somebody asks for it. The classic ones are
+# in a table of their own.
 _BUILT_IN = {
     "pcm": ("codecfx.codecs.pcm", "PCM"),
     "opus": ("codecfx.codecs.opus", "Opus"),
 }
+_FAMILY = "codecfx.codecs.family"
 _registered: dict[str, type[Codec]] = {}
 
 
@@ -23,12 +25,25 @@ def names() -> Iterator[str]:
     """Every codec's name, in the order of the tables."""
     _load_installed()
     yield from _BUILT_IN
+    yield from _family()
     yield from _registered
 
 
 def has(name: str) -> bool:
     """Whether there is a codec called `name`. Looks among installed packages only where it must."""
     return name in _BUILT_IN or name in _registered or name in names()
+
+
+def _family() -> Mapping[str, type[Codec]]:
+    table: Mapping[str, type[Codec]] = import_module(_FAMILY).CODECS
+    return table
+
+
+def titles() -> dict[str, str]:
+    """Every codec's title, which is its effect's class name, and its name."""
+    _load_installed()
+    others = {codec.title: name for name, codec in [*_family().items(), *_registered.items()]}
+    return {title: name for name, (_, title) in _BUILT_IN.items()} | others
 
 
 @cache
@@ -51,6 +66,8 @@ def find(name: str) -> type[Codec]:
         raise UnknownName("codec", name, names())
     if name in _registered:
         return _registered[name]
+    if name not in _BUILT_IN:
+        return _family()[name]
     module, class_name = _BUILT_IN[name]
     codec: type[Codec] = getattr(import_module(module), class_name)
     return codec
@@ -64,7 +81,8 @@ def register(codec: type[Codec]) -> type[Codec]:
     Raises:
         ValueError: the name is taken, or has upper-case letters.
     """
-    if codec.name in _BUILT_IN or codec.name in _registered or codec.name in ("chain", "mix", "plugin"):
+    taken = (*_BUILT_IN, *_family(), *_registered, "chain", "mix", "plugin")
+    if codec.name in taken:
         raise ValueError(f"there is a codec '{codec.name}' already; choose another name")
     if codec.name != codec.name.lower():
         raise ValueError(f"a codec's name is lower case; call it '{codec.name.lower()}'")

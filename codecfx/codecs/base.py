@@ -37,6 +37,21 @@ class Packet:
     bits: int  # what a network would carry: for tokens, less than their bytes in memory
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a table of codecs says of one, beyond what it can measure."""
+
+    family: str = "your own"
+    sample_rates: tuple[int, ...] = ()  # Hz, ascending; () for any
+    channels: tuple[int, ...] = (1, 2)  # that one codec carries
+    bitrate: str = ""  # kbps in few words: "8-320"
+    changes: str = ""  # how a running stream takes a new setting; "" if there is none to take
+    licence: str = ""
+
+
+NEXT_FRAME, CROSSFADE = "next frame", "crossfade"  # Facts.changes
+
+
 class Codec(Protocol):
     """k frames in, exactly k packets out; k packets in, exactly k frames out.
 
@@ -50,6 +65,7 @@ class Codec(Protocol):
     title: ClassVar[str]  # how people call it, also the effect's class name
     description: ClassVar[str]  # one line
     parameters: ClassVar[tuple[Parameter, ...]]
+    facts: ClassVar[Facts] = Facts()
     format: CodecFormat
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
@@ -82,7 +98,9 @@ class Codec(Protocol):
         """
 
     def set(self, parameter_id: str, value: Value) -> None:
-        """Change a next-frame parameter, from the next frame encoded on. [audio thread]"""
+        """Change a next-frame parameter, from the next frame encoded on; an engine that cannot change
+        while it runs is crossfaded into another within the next few. [audio thread]
+        """
 
     def reset(self) -> None:
         """As if new; settings are kept. [audio thread]"""

@@ -9,7 +9,7 @@ import numpy as np
 
 from codecfx.audio import Audio, interleaved, planar
 from codecfx.codecs import libopus
-from codecfx.codecs.base import CodecFormat, Packet, Settings, check_frames
+from codecfx.codecs.base import NEXT_FRAME, CodecFormat, Facts, Packet, Settings, check_frames
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.errors import StreamError
 
@@ -149,6 +149,14 @@ class Opus:
             change=Change.NEXT_FRAME,
             description="Silence costs a byte and decodes as comfort noise",
         ),
+    )
+
+    facts: ClassVar[Facts] = Facts(
+        family="Xiph",
+        sample_rates=_SAMPLE_RATES,
+        bitrate="2-510",
+        changes=NEXT_FRAME,
+        licence="BSD (libopus), in PyAV's wheel",
     )
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

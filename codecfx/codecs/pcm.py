@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from codecfx.audio import Audio, silence
-from codecfx.codecs.base import CodecFormat, Packet, Settings, check_frames
+from codecfx.codecs.base import NEXT_FRAME, CodecFormat, Facts, Packet, Settings, check_frames
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 
 
@@ -52,6 +52,10 @@ class PCM:
             change=Change.PREPARE,
             description="Samples to a packet, at the codec's rate",
         ),
+    )
+
+    facts: ClassVar[Facts] = Facts(
+        family="reference", bitrate="1-32 bits", changes=NEXT_FRAME, licence="none"
     )
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

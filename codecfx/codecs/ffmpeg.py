@@ -1,0 +1,188 @@
+"""FFmpeg's encoders and decoders, as PyAV brings them: one engine for a whole family of codecs.
+
+PyAV is imported when the first codec is opened, and nowhere else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codecfx.audio import Audio, interleaved, planar
+from codecfx.codecs.engine import Decoder, Encoder, Stream
+from codecfx.errors import CodecUnavailable
+
+Options = Mapping[str, object]
+
+# FFmpeg's sample formats: numpy's type, full scale, and what silence is; a p ends the planar ones
+_FORMATS = {
+    "flt": (np.float32, 1.0, 0),
+    "s16": (np.int16, 2.0**15, 0),
+    "s32": (np.int32, 2.0**31, 0),
+    "u8": (np.uint8, 2.0**7, 128),
+}
+_LAYOUTS = {1: "mono", 2: "stereo"}
+QUALITY_UNIT = 118  # FF_QP2LAMBDA: what FFmpeg multiplies a quality by
+
+
+def _nothing(stream: Stream) -> Options:
+    return {}
+
+
+def _never(stream: Stream) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class FFmpeg:
+    """A pair of FFmpeg's names, and what they are opened with.
+
+    `options` and `decoder_options` are FFmpeg's own (AVOptions: "b" is the bitrate in bit/s), made of
+    a stream's settings. `tunable` says that a running encoder takes a new "b". `lost` is the packet
+    that tells the decoder of a lost one, where the codec has such. `refuses` says of which streams the
+    encoder may refuse a frame; those are encoded one by one.
+    """
+
+    encoder_name: str
+    decoder_name: str
+    sample_format: str
+    options: Callable[[Stream], Options] = _nothing
+    decoder_options: Callable[[Stream], Options] = _nothing
+    tunable: bool = False
+    lost: bytes = b""
+    refuses: Callable[[Stream], bool] = _never
+
+    def encoder(self, stream: Stream) -> Encoder:
+        return _Encoder(self, stream)
+
+    def decoder(self, stream: Stream, extradata: bytes) -> Decoder:
+        return _Decoder(self, stream, extradata)
+
+
+@cache
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise CodecUnavailable(f"PyAV is missing ({error}); pip install av") from None
+    return av
+
+
+def _opened(name: str, mode: str, stream: Stream, sample_format: str, options: Options) -> Any:
+    """A codec context of PyAV, one thread and no more: frames in threads come late."""
+    av = _av()
+    kind = "encoder" if mode == "w" else "decoder"
+    try:
+        context = av.CodecContext.create(name, mode)
+    except av.codec.codec.UnknownCodecError:
+        raise CodecUnavailable(
+            f"this PyAV ({av.__version__}) has no {kind} '{name}'; pip install av brings one"
+        ) from None
+    context.sample_rate = stream.sample_rate
+    context.layout = _LAYOUTS[stream.channels]
+    if mode == "w":
+        context.format = sample_format
+    context.thread_count = 1
+    context.options = {key: str(value) for key, value in options.items()}
+    return context
+
+
+class _Encoder:
+    def __init__(self, engine: FFmpeg, stream: Stream) -> None:
+        av = _av()
+        self._engine, self._stream = engine, stream
+        self._frame, self._error = av.AudioFrame, av.FFmpegError
+        self._context = _opened(
+            engine.encoder_name, "w", stream, engine.sample_format, engine.options(stream)
+        )
+        self._context.open()
+        self.extradata = bytes(self._context.extradata or b"")
+
+    def encode(self, frames: Audio) -> list[bytes]:
+        if not self._engine.refuses(self._stream):
+            return self._packets(frames)
+        packets: list[bytes] = []
+        for at in range(0, frames.shape[1], self._stream.frame_samples):
+            try:
+                packets += self._packets(frames[:, at : at + self._stream.frame_samples])
+            except self._error:  # an empty packet, which no decoder takes
+                packets.append(b"")
+        return packets
+
+    def _packets(self, frames: Audio) -> list[bytes]:
+        sample_format, stream = self._engine.sample_format, self._stream
+        frame = self._frame.from_ndarray(
+            _samples(frames, sample_format), format=sample_format, layout=_LAYOUTS[stream.channels]
+        )
+        frame.sample_rate = stream.sample_rate
+        return [bytes(packet) for packet in self._context.encode(frame)]
+
+    def tune(self, stream: Stream) -> None:
+        if self._engine.tunable:
+            self._stream = stream
+            self._context.bit_rate = int(str(self._engine.options(stream)["b"]))
+
+
+class _Decoder:
+    def __init__(self, engine: FFmpeg, stream: Stream, extradata: bytes) -> None:
+        av = _av()
+        self._packet, self._error = av.Packet, av.FFmpegError
+        self._channels, self._lost = stream.channels, engine.lost
+        self._context = _opened(
+            engine.decoder_name, "r", stream, engine.sample_format, engine.decoder_options(stream)
+        )
+        if extradata:
+            self._context.extradata = extradata
+        self._context.open()
+
+    def decode(self, payload: bytes) -> Audio | None:
+        if not payload:  # FFmpeg takes an empty packet for the end
+            return None
+        try:
+            frames = self._context.decode(self._packet(payload))
+        except self._error:  # its kinds are many, and oddly named where a codec has errors of its own
+            return None
+        decoded = [self._audio(frame) for frame in frames]
+        if len(decoded) == 1:
+            return decoded[0]
+        if not decoded or any(part is None for part in decoded):
+            return None
+        return np.concatenate([part for part in decoded if part is not None], axis=1)
+
+    def _audio(self, frame: Any) -> Audio | None:
+        """A frame's samples; None if a damaged packet made it claim other channels."""
+        if frame.layout.nb_channels != self._channels:
+            return None
+        return _audio(frame.to_ndarray(), frame.format.name, self._channels)
+
+    def conceal(self) -> Audio | None:
+        return self.decode(self._lost)
+
+
+def _samples(audio: Audio, sample_format: str) -> NDArray[Any]:
+    """float32 (channels, n) as FFmpeg's samples: rounded and clipped as its own converter does."""
+    kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
+    if not sample_format.endswith("p"):
+        audio = interleaved(audio).reshape(1, -1)
+    if kind is np.float32:
+        return np.ascontiguousarray(audio)
+    # 32 bits do not fit into a float32
+    scaled = np.rint(audio * (np.float64(full) if kind is np.int32 else np.float32(full)))
+    whole: NDArray[Any] = np.clip(scaled + zero, zero - full, zero + full - 1).astype(kind)
+    return whole
+
+
+def _audio(samples: NDArray[Any], sample_format: str, channels: int) -> Audio:
+    """FFmpeg's samples as float32 (channels, n)."""
+    kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
+    if not sample_format.endswith("p") and channels > 1:
+        samples = planar(samples.reshape(-1, channels))
+    if kind is np.float32:
+        return samples
+    if kind is np.uint8:
+        samples = samples.astype(np.int16) - zero
+    audio: Audio = np.multiply(samples, np.float32(1 / full), dtype=np.float32)
+    return audio
