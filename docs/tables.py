@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 def codecs() -> str:
     """A row for each codec, a family after the other. Stops where one is missing: it has no latency."""
-    entries = sorted(every_codec(), key=lambda one: one["family"])
+    entries = sorted(every_codec(), key=lambda one: one["family"].lower())
     for one in entries:
         if one["unavailable"]:
             raise SystemExit(f"the table wants every codec: {one['unavailable']}")

@@ -49,7 +49,7 @@ def list_all(entries: list[dict[str, Any]]) -> None:
     latency = [f"@{rate / 1000:g}k" for rate in rates]
     rows = []
     for family, members in groupby(sorted(entries, key=_family), key=_family):
-        rows.append((family.upper(), *[""] * 9))
+        rows.append((family, *[""] * 9))
         for one in members:
             missing = one["unavailable"]
             rows.append(
@@ -81,4 +81,4 @@ def list_all(entries: list[dict[str, Any]]) -> None:
 
 
 def _family(about: dict[str, Any]) -> str:
-    return str(about["family"])
+    return str(about["family"]).upper()
