@@ -100,11 +100,13 @@ def preset_path(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def preset_names() -> dict[str, Path]:
-    """Every preset by name; your own come before the built-in ones of the same name."""
+    """Every preset by name, those in folders within folders too; your own come before the built-in ones
+    of the same name.
+    """
     found: dict[str, Path] = {}
     for folder in preset_folders():
         if folder.is_dir():
-            for path in sorted(folder.glob("*.toml")):
+            for path in sorted(folder.rglob("*.toml")):
                 found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
