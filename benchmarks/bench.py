@@ -1,7 +1,8 @@
 """Measures codecfx against its peers, side by side in one run, and writes the table that the README
 quotes. Bounds are printed whether met or not; machines are noisy, so every figure is a median of pairs.
 
-usage: make bench   (needs ffmpeg on the path for the first two rows; 8 minutes)
+usage: make bench   (needs ffmpeg on the path for the rows of files; 40 minutes)
+       python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
 """
 
 import compileall
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+import classic_codecs
 from stem import synthesise
 
 HERE = Path(__file__).parent
@@ -36,13 +38,13 @@ class Row:
     ours: str
     peer: str
     ratio: float
-    bound: float
+    bound: float | None
 
     def line(self) -> str:
-        kept = "yes" if self.ratio <= self.bound else "NO"
-        return (
-            f"| {self.what} | {self.ours} | {self.peer} | {self.ratio:.2f} | {self.bound:g} | {kept} |"
-        )
+        bound, kept = "–", "–"
+        if self.bound is not None:
+            bound, kept = f"{self.bound:g}", "yes" if self.ratio <= self.bound else "NO"
+        return f"| {self.what} | {self.ours} | {self.peer} | {self.ratio:.2f} | {bound} | {kept} |"
 
 
 def main() -> None:
@@ -50,7 +52,11 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for measure in (whole_file, memory, small_blocks, help_text):
+        if "classic" in sys.argv:
+            chosen = sys.argv[sys.argv.index("classic") + 1 :]
+            print("\n".join(row.line() for row in classic(work, chosen)))
+            return
+        for measure in (whole_file, memory, small_blocks, help_text, classic):
             rows += measure(work)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {system}"
@@ -93,6 +99,37 @@ def whole_file(work: Path) -> list[Row]:
         _row("5 min stereo, Opus 32 kbps: CPU", mine, theirs, lambda usage: usage.cpu, "s", 0.95),
         _row("5 min stereo, Opus 32 kbps: wall", mine, theirs, lambda usage: usage.wall, "s", 0.65),
     ]
+
+
+def classic(work: Path, chosen: Sequence[str] = ()) -> list[Row]:
+    """Every classic codec against ffmpeg's, where ffmpeg has it: three pairs each."""
+    from codecfx.cli import catalogue
+
+    if shutil.which("ffmpeg") is None:
+        print("no ffmpeg on the path: rows of classic codecs left out")
+        return []
+    source, ours = _music(work, 300), work / "ours.wav"
+    rows, there = [], classic_codecs.encoders()
+    for name, peer in classic_codecs.PEERS.items():
+        if chosen and name not in chosen:
+            continue
+        if peer.encode.split()[0] not in there:
+            print(f"this ffmpeg has no {peer.encode.split()[0]}: {name} left out")
+            continue
+
+        def theirs(peer: classic_codecs.Peer = peer) -> "Usage":
+            return sum(map(_run, classic_codecs.commands(peer, source, work)), Usage(0, 0, 0))
+
+        def mine(name: str = name) -> "Usage":
+            render = ["render", str(source), "-o", str(ours), "-e", name, "--overwrite", "-q"]
+            return _run([*CODECFX, *render])
+
+        frame_ms = catalogue.codec(name)["frame_ms"]
+        bound = classic_codecs.BOUND if frame_ms >= classic_codecs.BOUND_FROM_MS else None
+        pairs = _pairs(mine, theirs, 3)
+        rows.append(_row(f"5 min stereo, {name}: CPU", *pairs, lambda usage: usage.cpu, "s", bound))
+        print(rows[-1].line(), flush=True)
+    return rows
 
 
 def memory(work: Path) -> list[Row]:
@@ -238,7 +275,7 @@ def _row(
     theirs: list[Usage],
     figure: Callable[[Usage], float],
     unit: str,
-    bound: float,
+    bound: float | None,
 ) -> Row:
     ours, peer = [figure(one) for one in mine], [figure(one) for one in theirs]
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))

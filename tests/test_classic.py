@@ -29,8 +29,8 @@ from signals import (
 from codecfx import codecs
 from codecfx.codecs import family
 from codecfx.codecs.classic import codec_of
+from codecfx.codecs.engine import LOUDEST_PEAK
 from codecfx.codecs.ffmpeg import FFmpeg
-from codecfx.codecs.receiving import LOUDEST_PEAK
 from codecfx.codecs.row import nearest
 from codecfx.codecs.sending import StreamPacket
 from codecfx.codecs.sndfile import Sndfile
@@ -226,6 +226,40 @@ def test_variable_rates_follow_quality_and_mean():
         assert len(sizes) > 3  # variable indeed
     assert rates["vbr", 0] > 2 * rates["vbr", 9]
     assert rates["abr",] == pytest.approx(128, rel=0.15)
+
+
+def test_the_reservoir_never_keeps_a_frame_longer_than_declared():
+    # noise, silence and a voice in turn: what a reservoir fills and empties with, in all its modes
+    for rate, kbps in (
+        (44100, 32),
+        (44100, 128),
+        (48000, 320),
+        (32000, 64),
+        (24000, 8),
+        (16000, 64),
+        (8000, 8),
+    ):
+        for mode in ("cbr", "abr", "vbr"):
+            for coupling in ("joint", "mono"):
+                values = {
+                    "rate_hz": rate,
+                    "bitrate_kbps": kbps,
+                    "rate_mode": mode,
+                    "coupling": coupling,
+                }
+                codec = make("mp3", rate, reservoir=True, **values)
+                audio = material(codec, 30 * codec.format.frame_samples / rate)
+                size = codec.format.frame_samples
+                audio[:, 5 * size : 9 * size] = 0
+                audio[:, 14 * size : 18 * size] = np.clip(
+                    noise(codec.format.channels, 4 * size, level=1), -1, 1
+                )
+                heard, packets = through(codec, audio)  # StreamError if it did
+                assert len(packets) == 30
+                if mode == "cbr" and codec.format.lookahead_samples < 12 * size:
+                    assert measure_latency(audio, heard) == pytest.approx(
+                        codec.format.lookahead_samples, abs=0.5
+                    )
 
 
 # Bandwidths
@@ -427,7 +461,7 @@ sys.path.insert(0, sys.argv[2])
 import numpy as np
 from test_classic import make, material
 from test_codec_conformance import damaged
-from codecfx.codecs.receiving import LOUDEST_PEAK
+from codecfx.codecs.engine import LOUDEST_PEAK
 codec, random = make(sys.argv[1]), np.random.default_rng(7)
 form = codec.format
 clean = codec.encode(material(codec, max(1, 40 * form.frame_samples / form.sample_rate)))

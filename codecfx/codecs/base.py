@@ -66,6 +66,8 @@ class Codec(Protocol):
     description: ClassVar[str]  # one line
     parameters: ClassVar[tuple[Parameter, ...]]
     facts: ClassVar[Facts] = Facts()
+    # Whether encoding and decoding a long run at once saves time: calls that leave Python for long
+    gains_by_two_threads: ClassVar[bool] = False
     format: CodecFormat
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import numpy as np
-
 from codecfx.audio import Audio
 from codecfx.codecs.base import Facts, Packet, Settings, check_frames
-from codecfx.codecs.receiving import LOUDEST_PEAK, Receiver
+from codecfx.codecs.receiving import Receiver
 from codecfx.codecs.row import Row
 from codecfx.codecs.sending import Sender
 from codecfx.control.parameters import Parameter, Value
@@ -35,7 +33,7 @@ class ClassicCodec:
 
     def encode(self, frames: Audio) -> list[Packet]:
         check_frames(frames, self.format)
-        return self._sender.encode(np.clip(frames, -LOUDEST_PEAK, LOUDEST_PEAK))
+        return self._sender.encode(frames)
 
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
         return self._receiver.decode(packets)

@@ -11,6 +11,10 @@ from typing import Protocol
 from codecfx.audio import Audio
 from codecfx.codecs.base import Settings
 
+# +6 dB of full scale: what goes into a codec of floats at most, and what comes out of any. Sound that
+# clips is below it; a broken packet may decode to 7e10 (Nellymoser).
+LOUDEST_PEAK = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codecfx.audio import Audio, interleaved, planar
-from codecfx.codecs.engine import Decoder, Encoder, Stream
+from codecfx.codecs.engine import LOUDEST_PEAK, Decoder, Encoder, Stream
 from codecfx.errors import CodecUnavailable
 
 Options = Mapping[str, object]
@@ -102,14 +102,14 @@ class _Encoder:
         self.extradata = bytes(self._context.extradata or b"")
 
     def encode(self, frames: Audio) -> list[bytes]:
-        if not self._engine.refuses(self._stream):
-            return self._packets(frames)
+        size = self._stream.frame_samples
+        step = size if self._engine.refuses(self._stream) else frames.shape[1]
         packets: list[bytes] = []
-        for at in range(0, frames.shape[1], self._stream.frame_samples):
+        for at in range(0, frames.shape[1], step):
             try:
-                packets += self._packets(frames[:, at : at + self._stream.frame_samples])
-            except self._error:  # an empty packet, which no decoder takes
-                packets.append(b"")
+                packets += self._packets(frames[:, at : at + step])
+            except self._error:  # empty packets, which no decoder takes
+                packets += [b""] * (step // size)
         return packets
 
     def _packets(self, frames: Audio) -> list[bytes]:
@@ -153,10 +153,25 @@ class _Decoder:
         return np.concatenate([part for part in decoded if part is not None], axis=1)
 
     def _audio(self, frame: Any) -> Audio | None:
-        """A frame's samples; None if a damaged packet made it claim other channels."""
-        if frame.layout.nb_channels != self._channels:
+        """A frame's samples, float32 (channels, n); None if a damaged packet claims other channels."""
+        channels, sample_format = self._channels, frame.format.name
+        if frame.layout.nb_channels != channels:
             return None
-        return _audio(frame.to_ndarray(), frame.format.name, self._channels)
+        kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
+        samples = frame.samples
+        # the planes themselves: PyAV's to_ndarray takes three times as long
+        if sample_format.endswith("p") or channels == 1:
+            audio = np.empty((channels, samples), np.float32)
+            for channel, plane in zip(audio, frame.planes, strict=True):
+                channel[:] = np.frombuffer(plane, kind, samples)
+        else:
+            whole = np.frombuffer(frame.planes[0], kind, samples * channels)
+            audio = planar(whole.reshape(samples, channels)).astype(np.float32, copy=False)
+        if zero:
+            audio -= np.float32(zero)
+        if full != 1:
+            audio *= np.float32(1 / full)
+        return audio
 
     def conceal(self) -> Audio | None:
         return self.decode(self._lost)
@@ -168,21 +183,11 @@ def _samples(audio: Audio, sample_format: str) -> NDArray[Any]:
     if not sample_format.endswith("p"):
         audio = interleaved(audio).reshape(1, -1)
     if kind is np.float32:
-        return np.ascontiguousarray(audio)
+        return np.clip(audio, -LOUDEST_PEAK, LOUDEST_PEAK)
     # 32 bits do not fit into a float32
-    scaled = np.rint(audio * (np.float64(full) if kind is np.int32 else np.float32(full)))
-    whole: NDArray[Any] = np.clip(scaled + zero, zero - full, zero + full - 1).astype(kind)
+    scaled = audio * (np.float64(full) if kind is np.int32 else np.float32(full))
+    np.rint(scaled, out=scaled)
+    if zero:
+        scaled += zero
+    whole: NDArray[Any] = np.clip(scaled, zero - full, zero + full - 1, out=scaled).astype(kind)
     return whole
-
-
-def _audio(samples: NDArray[Any], sample_format: str, channels: int) -> Audio:
-    """FFmpeg's samples as float32 (channels, n)."""
-    kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
-    if not sample_format.endswith("p") and channels > 1:
-        samples = planar(samples.reshape(-1, channels))
-    if kind is np.float32:
-        return samples
-    if kind is np.uint8:
-        samples = samples.astype(np.int16) - zero
-    audio: Audio = np.multiply(samples, np.float32(1 / full), dtype=np.float32)
-    return audio

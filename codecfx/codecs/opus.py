@@ -159,6 +159,8 @@ class Opus:
         licence="BSD (libopus), in PyAV's wheel",
     )
 
+    gains_by_two_threads: ClassVar[bool] = True
+
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self._lib = lib = libopus.load()
         rate = next((known for known in _SAMPLE_RATES if known >= sample_rate), 48_000)

@@ -13,13 +13,10 @@ import numpy as np
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Packet
 from codecfx.codecs.drifting import DriftingDecoder
-from codecfx.codecs.engine import Decoder
+from codecfx.codecs.engine import LOUDEST_PEAK, Decoder
 from codecfx.codecs.row import Row
 from codecfx.codecs.sending import Header, StreamPacket, Takeover
 
-# +6 dB of full scale, going in and coming out. Sound that clips is below it; a broken packet may decode
-# to 7e10 (Nellymoser).
-LOUDEST_PEAK = 2.0
 _FADE_SECONDS = 0.005
 
 
@@ -58,7 +55,7 @@ class Receiver:
                 decoded[:, index * size : (index + 1) * size] = self._frame(packet)
         if not isfinite(np.vdot(decoded, decoded)):
             decoded = np.where(np.isfinite(decoded), decoded, np.float32(0))
-        return np.clip(decoded, -LOUDEST_PEAK, LOUDEST_PEAK)
+        return np.clip(decoded, -LOUDEST_PEAK, LOUDEST_PEAK, out=decoded)
 
     def _joined(self, packets: Sequence[Packet | None]) -> Audio | None:
         """Whole packets of one stream at once, where they are but a row of bits; None for others."""
@@ -77,7 +74,7 @@ class Receiver:
         decoded = self._decoder.decode(b"".join(payloads))
         if decoded is None or decoded.shape[1] != len(payloads) * self._size:
             return None
-        self._last = decoded[:, -self._size :]
+        self._last = decoded[:, -self._size :].copy()
         return decoded
 
     def _frame(self, packet: Packet | None) -> Audio:

@@ -69,10 +69,13 @@ class CodecEffect(Effect):
 
     def build(self, spec: StreamSpec) -> Processor:
         parts = groups(spec.channels, self.codec.widest(self.values))
+        at_once = spec.max_block_samples >= STEP_SAMPLES and getattr(
+            self.codec, "gains_by_two_threads", False
+        )
         links = []
         for part in parts:
             codec = self.codec(spec.sample_rate, part.stop - part.start, self.values)
-            links.append(Link(codec, in_two_threads=spec.max_block_samples >= STEP_SAMPLES))
+            links.append(Link(codec, in_two_threads=at_once))
         paths = [
             signal_path(link, spec.sample_rate, part.stop - part.start)
             for part, link in zip(parts, links, strict=True)

@@ -43,13 +43,14 @@ def _mp3_timing(rate: int, settings: Settings) -> Timing:
     """LAME holds one frame back, and decoding adds 1105 samples: LAME's 576 and the decoder's 529.
 
     With the reservoir a frame's bits may begin 511 bytes (MPEG-2: 255) before it, and it is complete
-    when those after it are: as many frames later as the smallest of them goes into that.
+    when those after it are: as many frames later as the smallest, without their headers, fill that.
     """
-    frame = 1152 if rate >= _MPEG_1_FROM_HZ else 576
+    is_mpeg_1 = rate >= _MPEG_1_FROM_HZ
+    frame = 1152 if is_mpeg_1 else 576
     held = 1
     if settings["reservoir"]:
-        lowest, reach = (32, 511) if rate >= _MPEG_1_FROM_HZ else (8, 255)
-        held += ceil(reach / (lowest * 125 * frame // rate))
+        lowest_kbps, reach_bytes, header_bytes = (32, 511, 36) if is_mpeg_1 else (8, 255, 21)
+        held += ceil(reach_bytes / (lowest_kbps * 125 * frame // rate - header_bytes))
     return Timing(frame, delay_samples=1105, withheld_frames=held)
 
 
@@ -124,7 +125,7 @@ MP3 = Row(
             "Bit reservoir",
             default=False,
             change=Change.PREPARE,
-            description="Hard frames borrow bits from easy ones: better, and up to 0.3 s later",
+            description="Hard frames borrow bits from easy ones: better, and 0.2 s later (24 kHz: 2 s)",
         ),
         Parameter(
             "lowpass",

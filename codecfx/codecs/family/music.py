@@ -99,7 +99,8 @@ def _wma(version: int, years: str) -> Row:
             "fltp",
             bit_rate,
             block,
-            refuses=lambda stream: True,  # full-scale noise below 64 kbps, and louder than that above
+            # seen below 64 kbps, of noise at full scale; louder than that, up to 128
+            refuses=lambda stream: stream.number("bitrate_kbps") <= 128,
         ),
         rates=(8000, 11025, 16000, 22050, 32000, 44100, 48000),
         timing=timing,
