@@ -62,6 +62,15 @@ def _libopus() -> Finding:
 
 
 def _optional() -> Iterator[Finding]:
+    from codecfx.codecs.family.libraries import LIBRARIES
+    from codecfx.errors import CodecUnavailable
+
+    for library in LIBRARIES:
+        try:
+            library.load()
+            yield Finding(f"lib{library.name}", True, library.find(), needed=False)
+        except CodecUnavailable as error:
+            yield Finding(f"lib{library.name}", False, str(error), needed=False)
     neural = "neural codecs: pip install 'codecfx[neural]'"
     live = "live monitoring: pip install 'codecfx[live]'"
     for name, module, how in (

@@ -1,9 +1,16 @@
-"""What every test shares: hypothesis' settings, and a room to convolve with."""
+"""What every test shares: hypothesis' settings, a room to convolve with, and no codec of a library that
+this machine lacks.
+"""
 
 import numpy as np
 import pytest
 import soundfile
 from hypothesis import HealthCheck, settings
+
+from codecfx import codecs
+from codecfx.codecs.family import libraries
+from codecfx.control.parameters import checked
+from codecfx.errors import CodecUnavailable
 
 # The same examples on every run and machine; no deadline, since machines are shared
 settings.register_profile(
@@ -25,3 +32,19 @@ def impulse_path(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("impulses") / "room.wav"
     soundfile.write(path, room.astype(np.float32), 48_000, subtype="FLOAT")
     return str(path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is run for a codec whose library is optional and not here."""
+    missing = {}
+    for row in libraries.ROWS:
+        codec = codecs.find(row.name)
+        try:
+            codec(48_000, 1, checked(codec.parameters, {}, row.name))
+        except CodecUnavailable as error:
+            missing[row.name] = str(error)
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            for value in item.callspec.params.values():
+                if isinstance(value, str) and value in missing and "optional" not in item.path.name:
+                    item.add_marker(pytest.mark.skip(reason=missing[value]))

@@ -235,6 +235,8 @@ def test_a_whole_array_comes_back_aligned_and_as_long_as_it_was(make, prepare, n
 INEXACT_MS = {
     "opus": 0.0625,
     "amr": 0.03,
+    "speex": 0.025,
+    "g729": 0.035,
     "g723": 0.015,
     "gsm": 0.008,
     "real144": 0.008,
@@ -439,8 +441,8 @@ def test_the_sound_recovers_from_anything(prepare, name, hurt):
     assert rms_db(output[:, after]) == pytest.approx(rms_db(clean[:, after]), abs=1)
     if name != "PitchShift":  # whose phases are arbitrary
         # a lossy codec decides otherwise after another past: two of its decodings differ by its own
-        # noise, which for SILK at 20 kbps is 7.4 dB down, for CELP at 6.3 and 8 kbps 5.6
-        assert snr_db(clean[:, after], output[:, after]) > 5
+        # noise, which for SILK at 20 kbps is 7.4 dB down, for CELP at 6.3 and 8 kbps 4.9
+        assert snr_db(clean[:, after], output[:, after]) > 4
 
 
 @of_every_effect

@@ -25,6 +25,7 @@ _FORMATS = {
     "u8": (np.uint8, 2.0**7, 128),
 }
 _LAYOUTS = {1: "mono", 2: "stereo"}
+_PADDING = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE
 QUALITY_UNIT = 118  # FF_QP2LAMBDA: what FFmpeg multiplies a quality by
 
 
@@ -142,7 +143,9 @@ class _Decoder:
         if not payload:  # FFmpeg takes an empty packet for the end
             return None
         try:
-            frames = self._context.decode(self._packet(payload))
+            # FFmpeg may read 64 bytes beyond a packet's end; they must be there, and be nothing
+            packet = self._packet(memoryview(payload + _PADDING)[: len(payload)])
+            frames = self._context.decode(packet)
         except self._error:  # its kinds are many, and oddly named where a codec has errors of its own
             return None
         decoded = [self._audio(frame) for frame in frames]

@@ -198,7 +198,7 @@ AAC = Row(
             unit="kbps",
             curve=Curve.EXPONENTIAL,
             change=Change.NEXT_FRAME,
-            description="Aimed at; silence takes less, and 48 kHz stereo never less than about 18",
+            description="Aimed at; silence takes less, and music in 48 kHz stereo 22 at least",
         ),
         Parameter(
             "coder",

@@ -2,6 +2,7 @@
 
 from codecfx.codecs.base import Settings
 from codecfx.codecs.engine import Stream
+from codecfx.codecs.family import amr
 from codecfx.codecs.family.common import FFMPEG, OPENCORE, PACKET_MS, SNDFILE, bit_rate, bitrate
 from codecfx.codecs.ffmpeg import FFmpeg
 from codecfx.codecs.row import Row, Timing
@@ -14,8 +15,7 @@ _NARROWBAND, _WIDEBAND = (8000,), (16000,)
 # primed for the longest, so that the bitrate may change.
 _G726_SAMPLES = (4096, 2736, 2048, 1640)
 _AMR_MODES = (4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2)
-# Bits of speech in a mode's frame (3GPP TS 26.101, table 2), and of comfort noise; the file format adds
-# a byte of header and fills up the last one
+# Bits of speech in a mode's frame, and of comfort noise (3GPP TS 26.101, table 2)
 _AMR_BITS = (95, 103, 118, 134, 148, 159, 204, 244, 39)
 _AMR_NO_DATA = b"\x7c"  # frame type 15 (3GPP TS 26.101): nothing came, make something up
 
@@ -134,8 +134,8 @@ AMR = Row(
     channels=(1,),
     timing=Timing(160, delay_samples=40),
     tunable=frozenset({"bitrate_kbps"}),
-    bits=lambda payload: dict(enumerate(_AMR_BITS)).get(_amr_frame_type(payload), 0),
-    describe=lambda payload: {"mode": _amr_mode(payload)} if payload else {},
+    bits=lambda payload: amr.bits(payload, _AMR_BITS),
+    describe=lambda payload: amr.details(payload, _AMR_MODES),
     parameters=(
         bitrate(
             _AMR_MODES, 12.2, "The mode; a byte of header to each frame adds 0.4 kbps and rounding"
@@ -149,17 +149,6 @@ AMR = Row(
         ),
     ),
 )
-
-
-def _amr_frame_type(payload: bytes) -> int:
-    return payload[0] >> 3 & 15 if payload else 15
-
-
-def _amr_mode(payload: bytes) -> str:
-    frame_type = _amr_frame_type(payload)
-    if frame_type < len(_AMR_MODES):
-        return f"{_AMR_MODES[frame_type]:g}"
-    return "comfort noise" if frame_type == 8 else "no data"
 
 
 GSM = Row(

@@ -1,0 +1,27 @@
+"""What AMR's frames say of themselves, narrowband and wideband alike. In files a byte goes before the
+bits of speech, and the last one is filled up (RFC 4867, section 5.3); a network carries the bits alone.
+"""
+
+from collections.abc import Mapping
+
+_NO_DATA = 15
+
+
+def _frame_type(payload: bytes) -> int:
+    return payload[0] >> 3 & 15 if payload else _NO_DATA
+
+
+def bits(payload: bytes, table: tuple[int, ...]) -> int:
+    """Bits of speech or of comfort noise, by the frame type's place in `table`."""
+    frame_type = _frame_type(payload)
+    return table[frame_type] if frame_type < len(table) else 0
+
+
+def details(payload: bytes, modes: tuple[float, ...]) -> Mapping[str, str]:
+    """The mode, kbps in words, or what came instead."""
+    if not payload:
+        return {}
+    frame_type = _frame_type(payload)
+    if frame_type < len(modes):
+        return {"mode": f"{modes[frame_type]:g}"}
+    return {"mode": "comfort noise" if frame_type == len(modes) else "no data"}
