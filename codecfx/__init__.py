@@ -59,6 +59,10 @@ if TYPE_CHECKING:
     from codecfx.presets import save_preset as save_preset
     from codecfx.rendering import render as render
 
+    PCM: type[CodecEffect]
+    Opus: type[CodecEffect]
+    MP3: type[CodecEffect]
+
 
 def native(name: str, **settings: Any) -> Any:
     """pedalboard's effect `name` as one of ours: its parameters, and mix, bypass and label.
@@ -87,7 +91,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_HOMES[name]), name)
     if name == "__all__":
         return sorted([*_HOMES, "native", "plugin", *import_module("codecfx.codecs").titles()])
-    if not name.startswith("_"):
+    if name[0].isupper():  # a codec's title; others are not looked up, which would load numpy
         codec = import_module("codecfx.codecs").titles().get(name)
         if codec is not None:
             return import_module("codecfx.effects.codec_effect").find(codec)

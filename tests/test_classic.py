@@ -2,9 +2,13 @@
 changes without a click, and damage that hurts nobody. Their laws are in test_codec_conformance.py.
 """
 
+import copy
 import io
+import pickle
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +41,7 @@ from codecfx.codecs.sndfile import Sndfile
 from codecfx.control.parameters import Change, checked
 from codecfx.effects import registry
 from codecfx.effects.base import StreamSpec
+from codecfx.effects.board import Pedalboard
 from codecfx.errors import CodecUnavailable, ParameterError, UnsupportedFormat
 
 TABLE = {
@@ -349,7 +354,7 @@ def ends_of(name, parameter):
         return 32, 320
     if parameter.steps:
         return parameter.steps[0], parameter.steps[-1]
-    return (type(parameter.default)(end) for end in (parameter.minimum, parameter.maximum))
+    return tuple(type(parameter.default)(end) for end in (parameter.minimum, parameter.maximum))
 
 
 @pytest.mark.parametrize(("name", "parameter"), CHANGES, ids=lambda one: getattr(one, "id", one))
@@ -375,7 +380,7 @@ def test_a_change_never_clicks(name, parameter):
     quiet = [clicks_db(one.decode(one.encode(audio))) for one in steady]
     # the louder of both codecs' own noise. Of CELP's postfilter on and off: two different sines
     assert clicks_db(heard) < max(*quiet, -100) + (12 if name == "g723" else 3)
-    assert len({id(packet.header) for packet in packets}) == (
+    assert len({packet.header.number for packet in packets}) == (
         1 if parameter.id in codec.row.tunable else 3
     )
     short = form.sample_rate // 200
@@ -436,21 +441,114 @@ def test_a_live_bitrate_that_the_rate_lacks_is_the_nearest():
     assert nearest((8, 16, 24), 20.1) == 24
 
 
-@pytest.mark.parametrize("name", ["mp3", "g726", "vorbis", "sbc", "wma1"])
-def test_a_lost_change_is_made_up_for(name):
+@pytest.mark.parametrize("name", ["mp3", "g726", "vorbis", "sbc", "wma1", "ac3", "flac"])
+@pytest.mark.parametrize("lost", ["all of the fade", "its first packet", "the one before"])
+def test_a_lost_change_is_made_up_for(name, lost):
     parameter = TABLE[name].parameters[0]
     low, high = ends_of(name, parameter)
     codec, other = make(name, **{parameter.id: high}), make(name, **{parameter.id: high})
     audio = material(codec, 2)
     _, packets = through(codec, audio, [(7, parameter.id, low)])
     clean = other.decode(packets)
+    fade = [index for index, packet in enumerate(packets) if packet.takeover]
+    assert len(fade) == codec.row.fade_frames(packets[0].header.stream)
+    gone = {"all of the fade": fade, "its first packet": fade[:1], "the one before": [fade[0] - 1]}[
+        lost
+    ]
     other.reset()
-    with_hole = [None if packet.takeover else packet for packet in packets]
-    assert with_hole.count(None) == codec.row.fade_frames(packets[0].header.stream)
-    heard = other.decode(with_hole)
+    heard = other.decode([None if index in gone else packet for index, packet in enumerate(packets)])
     late = clean.shape[1] * 3 // 4
     # WMA fills bands without bits with noise, which depends on how many packets came before
     assert snr_db(clean[:, late:], heard[:, late:]) > (18 if name == "wma1" else 30)
+    # and on the way there nothing jumps further than the sound itself does; G.726 at 16 kbps is coarse
+    steps = np.abs(np.diff(clean)).max()
+    assert np.abs(np.diff(heard)).max() < (2 if name == "g726" else 1.25) * steps
+
+
+@pytest.mark.parametrize("name", ["mp3", "aac", "gsm", "g726", "adpcm_yamaha", "vorbis"])
+def test_packets_may_be_copied_on_their_way(name):
+    codec, other = make(name), make(name)
+    audio = material(codec, 1)
+    changes = [(5, parameter.id, ends_of(name, parameter)[0]) for parameter in codec.parameters[:1]]
+    heard, packets = through(codec, audio, changes if name in ("mp3", "g726", "vorbis") else ())
+    assert same(other.decode(pickle.loads(pickle.dumps(packets))), heard)
+    other.reset()
+    one_by_one = [other.decode([copy.deepcopy(packet)]) for packet in packets]
+    assert same(np.concatenate(one_by_one, axis=1), heard)
+
+
+def test_a_packet_that_comes_after_its_stream_is_over_is_lost():
+    codec, other = make("mp3", bitrate_kbps=320), make("mp3", bitrate_kbps=320)
+    _, packets = through(codec, material(codec, 1), [(5, "bitrate_kbps", 64)])
+    late = [*packets[:20], packets[3], *packets[21:]]
+    lost = [*packets[:20], None, *packets[21:]]
+    heard = codec.decode(late)
+    assert not same(heard, codec.decode(packets))
+    codec.reset()
+    assert same(codec.decode(late), other.decode(lost))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])
+@pytest.mark.parametrize(("first", "then"), [(128, 32), (32, 128)])
+def test_aac_sends_what_it_is_asked_for_soon_after(rate, first, then):
+    codec, fresh = make("aac", rate, bitrate_kbps=first), make("aac", rate, bitrate_kbps=then)
+    audio = material(codec, 3)
+    size = codec.format.frame_samples
+    change = rate // size
+    _, packets = through(codec, audio, [(change, "bitrate_kbps", then)])
+    expected = fresh.encode(audio)
+    settled = change + rate // 2 // size
+    sent, wanted = (sum(one.bits for one in part[settled:]) for part in (packets, expected))
+    # its rate control swings for seconds, a new one's too; before, it stayed at the old bitrate as long
+    assert sent == pytest.approx(wanted, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["mp3", "vorbis", "flac"])
+def test_what_is_slow_about_a_change_happens_where_it_is_set(name, monkeypatch):
+    opened = []
+    encoder = FFmpeg.encoder
+
+    def watched(self, stream):
+        opened.append(threading.get_ident())
+        return encoder(self, stream)
+
+    effect = registry.find(name)()
+    effect.prepare(StreamSpec(48000, 2))
+    audio = noise(2, 48000)
+    parameter = effect.parameters[0]
+    with ThreadPoolExecutor(1) as audio_thread:
+        audio_thread.submit(effect.process_block, audio).result()
+        monkeypatch.setattr(FFmpeg, "encoder", watched)
+        effect.set(parameter.id, next(iter(ends_of(name, parameter))))
+        audio_thread.submit(effect.process_block, audio).result()
+    assert opened == [threading.get_ident()]
+
+
+@pytest.mark.parametrize(("first", "then"), [(8, 128), (128, 8), (320, 16)])
+def test_mp3_after_a_change_is_what_a_new_one_is(first, then):
+    sound = material(make("mp3", 44100), 1)
+    used, new = registry.find("mp3")(bitrate_kbps=first), registry.find("mp3")(bitrate_kbps=then)
+    used(sound, 44100)
+    used.bitrate_kbps = then
+    live = used.process(sound, 44100, reset=False)  # goes on with the rate it has
+    assert live.shape == sound.shape
+    assert used.meter.kbps != pytest.approx(then, rel=0.1)
+    assert same(used(sound, 44100), new(sound, 44100))
+    assert used.latency_samples == new.latency_samples
+    assert used.meter.kbps == pytest.approx(then, rel=0.01)
+    board = Pedalboard([registry.find("mp3")(bitrate_kbps=first)])
+    board(sound, 44100)
+    board[0].bitrate_kbps = then
+    assert same(board(sound, 44100), new(sound, 44100))
+
+
+def test_values_that_a_new_stream_would_refuse_are_refused_when_it_begins():
+    effect = registry.find("mp3")(rate_hz=8000, rate_mode="vbr")
+    effect(noise(1, 8000), 8000)
+    effect.rate_mode = "cbr"
+    effect.process(noise(1, 8000), 8000, reset=False)
+    with pytest.raises(UnsupportedFormat, match="128 kbps is not to be had at 8000 Hz"):
+        effect(noise(1, 8000), 8000)
 
 
 # Damage
@@ -509,6 +607,31 @@ def test_after_a_loss_the_sound_goes_on(name):
     assert np.abs(np.diff(heard[:, at - 1 : at + 1])).max() <= steps + 1e-6
     late = clean.shape[1] * 3 // 4
     assert snr_db(clean[:, late:], heard[:, late:]) > 20
+
+
+@pytest.mark.parametrize("name", ["adpcm_yamaha", "adpcm_vox"])
+@pytest.mark.parametrize("peak", [0.5, 0.95, 1.2])
+def test_a_drifting_decoder_finds_back_at_once_also_where_it_clips(name, peak):
+    codec = make(name)
+    form = codec.format
+    size = form.frame_samples
+    audio = voice(form.sample_rate, 2 * form.sample_rate // size * size, form.channels, level=peak)
+    packets = codec.encode(audio + noise(*audio.shape, level=0.01))
+    clean = codec.decode(packets)
+    for lost in range(7, len(packets) - 30, len(packets) // 11):
+        codec.reset()
+        heard = codec.decode(
+            [None if index == lost else packet for index, packet in enumerate(packets)]
+        )
+        after = slice((lost + 3) * size, (lost + 23) * size)
+        # exact, but for what the level lacks of a step while the sound is at full scale
+        assert snr_db(clean[:, after], heard[:, after]) > 40
+
+
+def test_wma_takes_hot_sound_as_it_took_16_bits():
+    codec = make("wma2")
+    hot = np.clip(3 * noise(2, 30 * 2048, level=1), -1.4, 1.4)
+    assert sum(not packet.payload for packet in codec.encode(hot)) <= 1
 
 
 @of_every_codec

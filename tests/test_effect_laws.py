@@ -210,6 +210,29 @@ def test_a_reset_one_is_as_new(prepare, name):
     assert effect.latency_samples == prepare(name).latency_samples
 
 
+@pytest.mark.parametrize("name", CODECS)
+def test_a_used_one_with_other_values_is_as_new_with_them(make, name):
+    audio = material(16000, 2, 4000)
+    values = dict(make(name).values)
+    for parameter in make(name).parameters:
+        ends = parameter.steps or (parameter.minimum, parameter.maximum)
+        for value in {type(parameter.default)(ends[0]), type(parameter.default)(ends[-1])}:
+            used = make(name)
+            used(audio, 16000)
+            used.set(parameter.id, value)
+            new = type(used)(**(values | {parameter.id: value}))
+            assert outcome(used, audio) == outcome(new, audio)
+
+
+def outcome(effect, audio):
+    """What calling it gives: samples and latency, or the reason why not."""
+    try:
+        heard = effect(audio, 16000)
+    except UnsupportedFormat as error:
+        return str(error)
+    return heard.tobytes(), effect.latency_samples
+
+
 @of_every_effect
 def test_a_whole_array_comes_back_aligned_and_as_long_as_it_was(make, prepare, name):
     stream = prepare(name, 22050, 2)

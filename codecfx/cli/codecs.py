@@ -30,9 +30,11 @@ def show(about: dict[str, Any]) -> None:
     if about["unavailable"]:
         print(f"unavailable: {about['unavailable']}")
     print(f"family: {about['family']}; licence: {about['licence'] or 'its own'}")
-    print(f"sample rates: {catalogue.rates_in_words(about)} kHz")
+    rates = catalogue.rates_in_words(about)
+    print(f"sample rates: {rates if rates == 'any' else f'{rates} kHz'}")
     print(f"channels to one codec: {catalogue.channels_in_words(about)}")
-    print(f"bitrate: {about['bitrate_kbps'] or 'its own'} (kbps, if nothing else is said)")
+    bitrate = about["bitrate_kbps"] or "its own"
+    print(f"bitrate: {f'{bitrate} kbps' if bitrate[-1].isdigit() else bitrate}")
     if about["frame_ms"]:
         print(f"frame: {about['frame_ms']:.4g} ms at {about['sample_rate_hz'] / 1000:g} kHz")
     print(f"changes while it runs: {about['live_change'] or 'none'}")

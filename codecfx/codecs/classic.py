@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from codecfx.audio import Audio
-from codecfx.codecs.base import Facts, Packet, Settings, check_frames
+from codecfx.codecs.base import CodecFormat, Facts, Packet, Settings, check_frames
 from codecfx.codecs.receiving import Receiver
 from codecfx.codecs.row import Row
 from codecfx.codecs.sending import Sender
@@ -31,12 +31,21 @@ class ClassicCodec:
     def widest(cls, settings: Settings) -> int:
         return cls.row.widest(settings)
 
+    @classmethod
+    def format_of(cls, sample_rate: int, channels: int, settings: Settings) -> CodecFormat:
+        """The format that a codec of these would have. Raises UnsupportedFormat, as it would."""
+        return cls.row.format(cls.row.stream(sample_rate, channels, settings))
+
     def encode(self, frames: Audio) -> list[Packet]:
         check_frames(frames, self.format)
         return self._sender.encode(frames)
 
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
         return self._receiver.decode(packets)
+
+    def announce(self, parameter_id: str, value: Value) -> None:
+        """Do what is slow about a `set` that is to come. [control thread]"""
+        self._sender.announce(parameter_id, value)
 
     def set(self, parameter_id: str, value: Value) -> None:
         self._sender.set(parameter_id, value)

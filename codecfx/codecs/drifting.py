@@ -3,7 +3,7 @@
 Yamaha's and Dialogic's decoders add up steps whose size follows from the codes before. A wrong code
 leaves a wrong level and a wrong step, for good: hardware was reset, or rang on. Here each packet says
 where the sender's own decoder stood before it; one that stands elsewhere is opened anew, led to that
-step by codes of its own language, and its level put right by adding what is missing.
+level and step by codes of its own language, and what little is missing then is added.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from codecfx.audio import Audio, silence
 from codecfx.codecs.engine import Decoder
+
+_SIGN = 8  # of a code of four bits
+_AT_REST = 3  # the largest magnitude that leaves a new decoder's step as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class StepWalk:
     """How the step moves with each code of four bits, of which the upper one is but a sign.
 
     `table` is (steps, 8): the step after a step and a magnitude. `first` is a new decoder's step, which
-    small codes leave as it is.
+    magnitudes up to 3 leave as it is.
     """
 
     def __init__(self, table: NDArray[np.int64], first: int, *, low_half_first: bool) -> None:
@@ -60,18 +63,27 @@ class StepWalk:
         codes = np.stack(halves, axis=1).reshape(-1, channels) & 7
         return [codes[:, channel].tolist() for channel in range(channels)]
 
-    def payload_to(self, steps: tuple[int, ...]) -> bytes:
-        """A packet that leads a new decoder to these steps; its signs take turns."""
-        ways = [self._way(step) for step in steps]
-        longest = max(map(len, ways))
-        longest += (longest * len(steps)) % 2  # whole bytes
-        codes = np.zeros((longest, len(steps)), np.uint8)  # small ones first, which move nothing
-        for channel, way in enumerate(ways):
-            codes[longest - len(way) :, channel] = way
-        codes[1::2] |= 8
+    def packed(self, walks: list[list[int]]) -> bytes:
+        """Codes of each channel as a packet; the shorter ones begin with small steps to and fro."""
+        longest = max(map(len, walks))
+        longest += (longest * len(walks)) % 2  # whole bytes
+        codes = np.zeros((longest, len(walks)), np.uint8)
+        codes[1::2] = _SIGN
+        for channel, walk in enumerate(walks):
+            codes[longest - len(walk) :, channel] = walk
         halves = codes.reshape(-1, 2)
         low, high = (0, 1) if self._low_half_first else (1, 0)
         return (halves[:, low] | halves[:, high] << 4).astype(np.uint8).tobytes()
+
+    def codes_to(self, step: int, level: float) -> list[int]:
+        """A walk from a new decoder's step to this one, up and down in turns; the first away from the
+        level, where there is room.
+        """
+        first = 0 if level > 0 else 1
+        return [
+            magnitude | (_SIGN if index % 2 == first else 0)
+            for index, magnitude in enumerate(self._way(step))
+        ]
 
     def _way(self, step: int) -> list[int]:
         """The shortest walk from a new decoder's step to this one, as magnitudes."""
@@ -102,26 +114,42 @@ class StepWalk:
 
 
 class DriftingDecoder:
-    """A decoder that knows where it stands, and can be told to stand elsewhere."""
+    """A decoder that knows its level, and can be told to stand elsewhere."""
 
     def __init__(self, opened: Callable[[], Decoder], walk: StepWalk, channels: int) -> None:
-        self._opened, self._walk = opened, walk
+        self._opened, self._walk, self._channels = opened, walk, channels
         self._decoder = opened()
         self._offset = self._level = silence(channels, 1)
-        self._steps = (walk.first,) * channels
 
     @property
-    def stand(self) -> Stand:
-        """Where it stands after the last packet."""
-        return Stand(tuple(self._level[:, 0].tolist()), self._steps)
+    def levels(self) -> tuple[float, ...]:
+        """The last sample of each channel."""
+        return tuple(self._level[:, 0].tolist())
 
-    def go_to(self, stand: Stand) -> None:
-        """Stand elsewhere."""
-        self._decoder = self._opened()
-        led = self._decoder.decode(self._walk.payload_to(stand.steps))
+    def stand_at(self, stand: Stand) -> None:
+        """Stand there, unless it does. A wrong step shows in the level after the next packet."""
+        if stand.levels == self.levels:
+            return
+        ways = [
+            self._walk.codes_to(step, level)
+            for step, level in zip(stand.steps, stand.levels, strict=True)
+        ]
+        gone = self._led(ways)
+        strides = self._led([[_AT_REST, _AT_REST]] * self._channels) / 2
+        walks = []
+        for way, level, there, stride in zip(ways, stand.levels, gone, strides, strict=True):
+            count = round(abs(level - there) / stride)
+            walks.append([_AT_REST | (_SIGN if level < there else 0)] * count + way)
         self._level = np.array(stand.levels, np.float32)[:, np.newaxis]
-        self._offset = self._level - (0 if led is None else led[:, -1:])
-        self._steps = stand.steps
+        self._offset = self._level - self._led(walks)[:, np.newaxis]
+
+    def _led(self, walks: list[list[int]]) -> Audio:
+        """Open the decoder anew, and lead it by these codes; its levels then, (channels)."""
+        self._decoder = self._opened()
+        payload = self._walk.packed(walks)
+        frame = self._decoder.decode(payload) if payload else None
+        ends: Audio = np.zeros(self._channels, np.float32) if frame is None else frame[:, -1].copy()
+        return ends
 
     def decode(self, payload: bytes) -> Audio | None:
         frame = self._decoder.decode(payload)
@@ -129,7 +157,6 @@ class DriftingDecoder:
             return None
         frame = frame + self._offset
         self._level = frame[:, -1:].copy()
-        self._steps = self._walk.after(self._steps, payload)
         return frame
 
     def conceal(self) -> Audio | None:

@@ -42,9 +42,9 @@ class FFmpeg:
     """A pair of FFmpeg's names, and what they are opened with.
 
     `options` and `decoder_options` are FFmpeg's own (AVOptions: "b" is the bitrate in bit/s), made of
-    a stream's settings. `tunable` says that a running encoder takes a new "b". `lost` is the packet
-    that tells the decoder of a lost one, where the codec has such. `refuses` says of which streams the
-    encoder may refuse a frame; those are encoded one by one.
+    a stream's settings; a running encoder is told of a new "b". `lost` is the packet that tells the
+    decoder of a lost one, where the codec has such. `refuses` says of which streams the encoder may
+    refuse a frame; those are encoded one by one. What is louder than `loudest` is clipped.
     """
 
     encoder_name: str
@@ -52,8 +52,8 @@ class FFmpeg:
     sample_format: str
     options: Callable[[Stream], Options] = _nothing
     decoder_options: Callable[[Stream], Options] = _nothing
-    tunable: bool = False
     lost: bytes = b""
+    loudest: float = LOUDEST_PEAK
     refuses: Callable[[Stream], bool] = _never
 
     def encoder(self, stream: Stream) -> Encoder:
@@ -116,15 +116,16 @@ class _Encoder:
     def _packets(self, frames: Audio) -> list[bytes]:
         sample_format, stream = self._engine.sample_format, self._stream
         frame = self._frame.from_ndarray(
-            _samples(frames, sample_format), format=sample_format, layout=_LAYOUTS[stream.channels]
+            _samples(frames, sample_format, self._engine.loudest),
+            format=sample_format,
+            layout=_LAYOUTS[stream.channels],
         )
         frame.sample_rate = stream.sample_rate
         return [bytes(packet) for packet in self._context.encode(frame)]
 
     def tune(self, stream: Stream) -> None:
-        if self._engine.tunable:
-            self._stream = stream
-            self._context.bit_rate = int(str(self._engine.options(stream)["b"]))
+        self._stream = stream
+        self._context.bit_rate = int(str(self._engine.options(stream)["b"]))
 
 
 class _Decoder:
@@ -180,13 +181,13 @@ class _Decoder:
         return self.decode(self._lost)
 
 
-def _samples(audio: Audio, sample_format: str) -> NDArray[Any]:
+def _samples(audio: Audio, sample_format: str, loudest: float) -> NDArray[Any]:
     """float32 (channels, n) as FFmpeg's samples: rounded and clipped as its own converter does."""
     kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
     if not sample_format.endswith("p"):
         audio = interleaved(audio).reshape(1, -1)
     if kind is np.float32:
-        return np.clip(audio, -LOUDEST_PEAK, LOUDEST_PEAK)
+        return np.clip(audio, -loudest, loudest)
     # 32 bits do not fit into a float32
     scaled = audio * (np.float64(full) if kind is np.int32 else np.float32(full))
     np.rint(scaled, out=scaled)

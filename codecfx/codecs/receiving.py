@@ -17,7 +17,7 @@ from codecfx.codecs.engine import LOUDEST_PEAK, Decoder
 from codecfx.codecs.row import Row
 from codecfx.codecs.sending import Header, StreamPacket, Takeover
 
-_FADE_SECONDS = 0.005
+_FADE_IN_SECONDS = 0.005  # after a loss
 
 
 class Receiver:
@@ -28,13 +28,13 @@ class Receiver:
         self._row = row
         stream = header.stream
         self._channels, self._size = stream.channels, stream.frame_samples
-        self._flat = row.packet_bytes is not None
         self._ramp = np.linspace(0, 1, self._size, endpoint=False, dtype=np.float32)
-        fade = max(1, min(self._size, round(_FADE_SECONDS * stream.sample_rate)))
+        fade = max(1, min(self._size, round(_FADE_IN_SECONDS * stream.sample_rate)))
         self._fade_in = np.minimum(np.arange(self._size, dtype=np.float32) / fade, np.float32(1))
         self._last = silence(self._channels, self._size)
         self._missed = 0  # frames concealed since the last good one
         self._refused = False  # whether the packet before was
+        self._is_new = True
         self._open(header)
 
     def _open(self, header: Header) -> None:
@@ -42,24 +42,27 @@ class Receiver:
         self._header = header
         self._decoder = self._row.decoder(header.stream, header.extradata)
         self._before: Decoder | None = None  # of the stream that this one takes over from
-        for payload in header.preroll:
+        self._flat_bytes = self._row.packet_bytes(header.stream) if self._row.packet_bytes else 0
+        self._get_going(header.preroll)
+
+    def _get_going(self, payloads: tuple[bytes, ...]) -> None:
+        """Decode what nobody hears."""
+        for payload in (b"".join(payloads),) if self._flat_bytes else payloads:
             self._decoder.decode(payload)
 
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
         """Float32 (channels, k * frame_samples). Never raises."""
         size = self._size
-        decoded = self._joined(packets) if self._flat and not self._missed else None
+        decoded = self._joined(packets) if self._flat_bytes and not self._missed else None
         if decoded is None:
             decoded = np.empty((self._channels, len(packets) * size), np.float32)
             for index, packet in enumerate(packets):
                 decoded[:, index * size : (index + 1) * size] = self._frame(packet)
-        if not isfinite(np.vdot(decoded, decoded)):
-            decoded = np.where(np.isfinite(decoded), decoded, np.float32(0))
-        return np.clip(decoded, -LOUDEST_PEAK, LOUDEST_PEAK, out=decoded)
+        self._is_new = False
+        return decoded
 
     def _joined(self, packets: Sequence[Packet | None]) -> Audio | None:
         """Whole packets of one stream at once, where they are but a row of bits; None for others."""
-        expected = self._row.packet_bytes(self._header.stream) if self._row.packet_bytes else 0
         payloads = []
         for packet in packets:
             if (
@@ -67,26 +70,25 @@ class Receiver:
                 or packet.header is not self._header
                 or packet.stand is not None
                 or packet.takeover is not None
-                or len(packet.payload) != expected
+                or len(packet.payload) != self._flat_bytes
             ):
                 return None
             payloads.append(bytes(packet.payload))
-        decoded = self._decoder.decode(b"".join(payloads))
-        if decoded is None or decoded.shape[1] != len(payloads) * self._size:
-            return None
-        self._last = decoded[:, -self._size :].copy()
+        decoded = self._decoded(self._decoder, b"".join(payloads), len(payloads) * self._size)
+        if decoded is not None:
+            self._last = decoded[:, -self._size :].copy()
         return decoded
 
     def _frame(self, packet: Packet | None) -> Audio:
         frame = None
-        if packet is not None:
+        if packet is not None and packet.payload and not self._is_late(packet):
             frame = self._received(packet)
             if frame is None and self._refused:  # twice in a row: damage has turned the decoder's head
                 self._open(self._header)
                 frame = self._received(packet)
             self._refused = frame is None
         if frame is None:
-            frame = self._sized(self._decoder.conceal())
+            frame = self._cleaned(self._decoder.conceal(), self._size)
         if frame is None:
             return self._concealed()
         if self._missed:
@@ -95,41 +97,58 @@ class Receiver:
         self._last = frame
         return frame
 
+    def _is_late(self, packet: Packet) -> bool:
+        """Whether it is of a stream that is over."""
+        return isinstance(packet, StreamPacket) and packet.header.number < self._header.number
+
     def _received(self, packet: Packet) -> Audio | None:
         """A packet's frame; None if it is refused."""
         payload = bytes(packet.payload)
         if not isinstance(packet, StreamPacket):  # some link's own: of this stream, then
-            return self._decoded(self._decoder, payload)
-        takeover, before = packet.takeover, self._decoder
-        if packet.header is not self._header:
-            self._open(packet.header)
-            if takeover is not None and not takeover.frame:
-                self._before = before
-                for earlier in takeover.preroll:
-                    self._decoder.decode(earlier)
-        decoder = self._decoder
-        if isinstance(decoder, DriftingDecoder) and packet.stand and decoder.stand != packet.stand:
-            decoder.go_to(packet.stand)
-        frame = self._decoded(decoder, payload)
+            return self._decoded(self._decoder, payload, self._size)
+        takeover = packet.takeover
+        if packet.header is not self._header and packet.header != self._header:
+            self._enter(packet.header, takeover)
+        if packet.stand is not None and isinstance(self._decoder, DriftingDecoder):
+            self._decoder.stand_at(packet.stand)
+        frame = self._decoded(self._decoder, payload, self._size)
+        if takeover is None:
+            self._before = None
         if takeover is None or self._before is None:
             return frame
-        return self._faded(takeover, self._decoded(self._before, takeover.old), frame)
+        return self._faded(takeover, self._decoded(self._before, takeover.old, self._size), frame)
+
+    def _enter(self, header: Header, takeover: Takeover | None) -> None:
+        """Begin with another stream: beside the one before, or, where that or the change was missed, as
+        after a loss.
+        """
+        before, number = self._decoder, self._header.number
+        self._open(header)
+        if takeover is not None:
+            self._get_going(takeover.preroll)
+        if takeover is not None and takeover.old_number == number:
+            self._before = before
+        elif not self._is_new:
+            self._missed = max(1, self._missed)
 
     def _faded(self, takeover: Takeover, old: Audio | None, new: Audio | None) -> Audio | None:
         """A frame on the way from one stream to another, in a straight line."""
-        frames = self._row.fade_frames(self._header.stream)
-        if takeover.frame + 1 == frames:
-            self._before = None
         if new is None or old is None:
             return new
+        frames = self._row.fade_frames(self._header.stream)
         faded: Audio = old + (new - old) * ((takeover.frame + self._ramp) / np.float32(frames))
         return faded
 
-    def _decoded(self, decoder: Decoder, payload: bytes) -> Audio | None:
-        return self._sized(decoder.decode(payload))
+    def _decoded(self, decoder: Decoder, payload: bytes, samples: int) -> Audio | None:
+        return self._cleaned(decoder.decode(payload), samples)
 
-    def _sized(self, frame: Audio | None) -> Audio | None:
-        return frame if frame is not None and frame.shape[1] == self._size else None
+    def _cleaned(self, audio: Audio | None, samples: int) -> Audio | None:
+        """What a decoder gave, of that length, finite, and no louder than anything should be."""
+        if audio is None or audio.shape[1] != samples:
+            return None
+        if not isfinite(np.vdot(audio, audio)):
+            audio = np.where(np.isfinite(audio), audio, np.float32(0))
+        return np.clip(audio, -LOUDEST_PEAK, LOUDEST_PEAK)
 
     def _concealed(self) -> Audio:
         self._missed += 1

@@ -13,7 +13,7 @@ from codecfx.errors import UnsupportedFormat
 # How long a stream that takes over is encoded beside the old one, beyond its delay: predictors and
 # step sizes meet in that time
 _WARM_SECONDS = 0.02
-_FADE_SECONDS = 0.01  # and at least a frame: shorter, and two codecs far apart are heard to change
+_TAKEOVER_SECONDS = 0.01  # and at least a frame: shorter, and codecs far apart are heard to change
 # A lower rate that goes into the host's evenly is worth this much bandwidth: cheaper, and no worse
 _WORTH = 0.9
 
@@ -65,6 +65,7 @@ class Row:
     # kbps that a rate has, for codecs that do not have all at all rates; () for any
     bitrates: Callable[[int, Settings], tuple[float, ...]] = _any_bitrate
     tunable: frozenset[str] = frozenset()  # parameters that a running encoder takes
+    tunable_from_hz: int = 0  # codec rates at which it does
     # Of a frame, where packets are a plain row of bits that can be cut and joined anywhere
     packet_bytes: Callable[[Stream], int] | None = None
     walk: StepWalk | None = None  # of a decoder that adds up differences for ever, errors too
@@ -96,7 +97,7 @@ class Row:
                     default=self.all_couplings[0],
                     choices=self.all_couplings,
                     change=Change.PREPARE,
-                    description="Pairs: " + ", ".join(_COUPLINGS[one] for one in self.all_couplings),
+                    description="; ".join(f"{one}: {_COUPLINGS[one]}" for one in self.all_couplings),
                 )
             )
         return (*self.parameters, *common)
@@ -159,7 +160,11 @@ class Row:
 
     def fade_frames(self, stream: Stream) -> int:
         """How many frames lead from one stream to another."""
-        return ceil(_FADE_SECONDS * stream.sample_rate / stream.frame_samples)
+        return ceil(_TAKEOVER_SECONDS * stream.sample_rate / stream.frame_samples)
+
+    def tunable_at(self, rate: int) -> frozenset[str]:
+        """Parameters that a running encoder takes at a codec's rate in Hz."""
+        return self.tunable if rate >= self.tunable_from_hz else frozenset()
 
     def decoder(self, stream: Stream, extradata: bytes) -> Decoder:
         """A new decoder for a stream. Raises CodecUnavailable."""

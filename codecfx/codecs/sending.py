@@ -7,6 +7,7 @@ receiver needs to fade from one stream to the other. The delay never changes.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from codecfx.audio import Audio, silence
@@ -18,10 +19,11 @@ from codecfx.control.parameters import Value
 from codecfx.errors import StreamError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Header:
     """What a receiver must know of a stream before its first packet, as a container would say it."""
 
+    number: int  # of the stream, ascending since the last reset
     stream: Stream
     extradata: bytes
     preroll: tuple[bytes, ...]  # packets of silence that get a decoder going
@@ -32,8 +34,9 @@ class Takeover:
     """What comes with the first packets of a stream that takes over from another."""
 
     frame: int  # of the fade, from 0
-    preroll: tuple[bytes, ...]  # with the first: the packets of this stream before it
+    preroll: tuple[bytes, ...]  # all packets of this stream before it
     old: bytes  # the other stream's packet of the same frame
+    old_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Sender:
         """Raises CodecUnavailable."""
         self._row, self._stream = row, stream
         self._wanted = dict(stream.settings)
+        self._ready: _Encoding | None = None
         self.reset()
 
     @property
@@ -61,11 +65,21 @@ class Sender:
 
     def reset(self) -> None:
         """As if new; settings are kept."""
-        self._current = self._opened()
-        self._next: _Encoding | None = None
-        self._warm: list[bytes] = []
-        self._faded = 0  # frames of the fade that are over
+        self._current = self._opened(0)
+        self._stay()
         self._is_new = True
+
+    def _stay(self) -> None:
+        """Let no stream take over."""
+        self._next: _Encoding | None = None
+        self._warm: list[bytes] = []  # its packets so far
+        self._faded = 0  # frames of the fade that are over
+
+    def announce(self, parameter_id: str, value: Value) -> None:
+        """Get ready for a `set`: open the encoder that it asks for. [control thread]"""
+        settings = self._wanted | {parameter_id: value}
+        if settings != self._current.stream.settings and not self._takes((parameter_id,)):
+            self._ready = _Encoding(self._row, replace(self._stream, settings=settings))
 
     def set(self, parameter_id: str, value: Value) -> None:
         """Change a setting from the next frame on."""
@@ -85,24 +99,30 @@ class Sender:
             at += size
         return packets
 
-    def _opened(self) -> "_Encoding":
-        stream = self._stream
-        settings = dict(self._wanted)
-        return _Encoding(
-            self._row, Stream(stream.sample_rate, stream.channels, stream.frame_samples, settings)
-        )
+    def _takes(self, parameter_ids: Collection[str]) -> bool:
+        """Whether a running encoder takes these."""
+        return self._row.tunable_at(self._stream.sample_rate).issuperset(parameter_ids)
+
+    def _opened(self, number: int) -> "_Encoding":
+        ready, self._ready = self._ready, None
+        stream = replace(self._stream, settings=dict(self._wanted))
+        if ready is None or ready.stream != stream:
+            ready = _Encoding(self._row, stream)
+        ready.header = replace(ready.header, number=number)
+        return ready
 
     def _apply_settings(self) -> None:
-        now = self._current.settings
+        now = self._current.stream.settings
         changed = {key for key, value in self._wanted.items() if now[key] != value}
-        if not changed or self._next is not None:
-            return
-        if self._is_new:
+        if self._next is not None:
+            if not changed and not self._faded:  # there and back before anybody heard of it
+                self._stay()
+        elif changed and self._is_new:
             self.reset()
-        elif changed <= self._row.tunable:
-            self._current.tune(self._wanted)
-        else:
-            self._next = self._opened()
+        elif changed and self._takes(changed):
+            self._current.tune(dict(self._wanted))
+        elif changed:
+            self._next = self._opened(self.header.number + 1)
 
     def _beside(self, following: "_Encoding", frame: Audio) -> list[Packet]:
         """One frame through both streams: the old one's packet while the new one warms up, then the new
@@ -110,16 +130,17 @@ class Sender:
         """
         (old,) = self._current.packets(frame)
         (new,) = following.packets(frame)
-        if len(self._warm) < self._row.warm_frames(self._stream):
-            self._warm.append(bytes(new.payload))
+        preroll = tuple(self._warm)
+        self._warm.append(bytes(new.payload))
+        if len(preroll) < self._row.warm_frames(self._stream):
             return [old]
-        preroll = () if self._faded else tuple(self._warm)
-        packet = replace(new, takeover=Takeover(self._faded, preroll, bytes(old.payload)))
+        takeover = Takeover(self._faded, preroll, bytes(old.payload), self.header.number)
         self._faded += 1
         if self._faded == self._row.fade_frames(self._stream):
-            self._current, self._next, self._warm, self._faded = following, None, [], 0
+            self._current = following
+            self._stay()
             self._apply_settings()  # what was set meanwhile
-        return [packet]
+        return [replace(new, takeover=takeover)]
 
 
 class _Encoding:
@@ -127,8 +148,8 @@ class _Encoding:
 
     def __init__(self, row: Row, stream: Stream) -> None:
         timing = row.timing_at(stream.sample_rate, stream.settings)
-        self.settings = dict(stream.settings)
-        self._row, self._stream = row, stream
+        self.stream = stream
+        self._row = row
         self._encoder = row.engine.encoder(stream)
         self._waiting: deque[bytes] = deque()
         self._packet_bytes = row.packet_bytes(stream) if row.packet_bytes else 0
@@ -136,26 +157,23 @@ class _Encoding:
         if timing.priming_frames:
             self._push(silence(stream.channels, timing.priming_frames * timing.frame_samples))
         preroll = tuple(self._waiting.popleft() for _ in range(timing.preroll_packets))
-        self.header = Header(stream, self._encoder.extradata, preroll)
+        self.header = Header(0, stream, self._encoder.extradata, preroll)
         # what the receiver's decoder should do, for codecs whose errors add up
         self._mirror: DriftingDecoder | None = None
-        if row.walk:
-            mirror = row.decoder(stream, self._encoder.extradata)
-            assert isinstance(mirror, DriftingDecoder)
-            self._mirror = mirror
+        decoder = row.decoder(stream, self._encoder.extradata) if row.walk else None
+        if row.walk and isinstance(decoder, DriftingDecoder):
+            self._mirror = decoder
+            self._steps = (row.walk.first,) * stream.channels
 
     def tune(self, settings: dict[str, Value]) -> None:
         """Go on with other settings, of those that the encoder takes while it runs."""
-        self.settings = dict(settings)
-        stream = self._stream
-        self._encoder.tune(
-            Stream(stream.sample_rate, stream.channels, stream.frame_samples, self.settings)
-        )
+        self.stream = replace(self.stream, settings=settings)
+        self._encoder.tune(self.stream)
 
     def packets(self, frames: Audio) -> list[StreamPacket]:
         """One packet for each frame."""
         self._push(frames)
-        count = frames.shape[1] // self._stream.frame_samples
+        count = frames.shape[1] // self.stream.frame_samples
         if len(self._waiting) < count:  # a row's timing is wrong
             raise StreamError("an encoder kept a frame back longer than it may; please report this")
         payloads = [self._waiting.popleft() for _ in range(count)]
@@ -166,10 +184,11 @@ class _Encoding:
         ]
 
     def _stand_before(self, payload: bytes) -> Stand | None:
-        if self._mirror is None:
+        if self._mirror is None or self._row.walk is None:
             return None
-        stand = self._mirror.stand
+        stand = Stand(self._mirror.levels, self._steps)
         self._mirror.decode(payload)
+        self._steps = self._row.walk.after(self._steps, payload)
         return stand
 
     def _push(self, frames: Audio) -> None:

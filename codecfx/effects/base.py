@@ -227,6 +227,13 @@ class Effect(ABC):
         """Whether a parameter was set that only the next `prepare` can bring to the sound."""
         return self._stale
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a new stream would be another than this one, whose parameters have moved only as far
+        as they can while it runs: then `process` prepares anew where it starts afresh.
+        """
+        return False
+
     def process_block(self, block: Audio) -> Audio:
         """float32 (channels, 0 to max_block_samples) in, the same shape out, `latency_samples` later.
 
@@ -294,7 +301,7 @@ class Effect(ABC):
         layout = Layout.of(input_array, None if reset else self._layout)
         audio = layout.inward(input_array)
         spec = StreamSpec(sample_rate, audio.shape[0])
-        if spec != self._spec or self.is_stale:
+        if spec != self._spec or self.is_stale or (reset and self.is_outdated):
             self.prepare(spec)
         elif reset:
             self.reset()

@@ -131,6 +131,11 @@ class Container(Effect, MutableSequence[Any]):
             or any(isinstance(plugin, Effect) and plugin.is_stale for plugin in self._plugins)
         )
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether any of its plugins is."""
+        return any(isinstance(plugin, Effect) and plugin.is_outdated for plugin in self._plugins)
+
     def build(self, spec: StreamSpec) -> Processor:
         self._refuse_same_twice(self._plugins)
         if self.quantum_samples == 1:

@@ -10,6 +10,7 @@ from codecfx.codecs.base import Codec
 from codecfx.control.parameters import Parameter, Value, signature_of
 from codecfx.effects.base import BYPASS, MIX, STEP_SAMPLES, Effect, Processor, StreamSpec
 from codecfx.effects.fixed_latency import FixedLatency
+from codecfx.errors import UnsupportedFormat
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.framing import Framed
 from codecfx.stream.link import Link
@@ -87,6 +88,19 @@ class CodecEffect(Effect):
     def apply(self, parameter: Parameter, value: Value) -> None:
         for link in self._links:
             link.set(parameter.id, value)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its values make another format now: MP3 at 8 kbps has another sample rate."""
+        format_of = getattr(self.codec, "format_of", None)  # of codecs where they may
+        if format_of is None or not self._links or self._spec is None:
+            return False
+        first, *_ = groups(self._spec.channels, self.codec.widest(self.values))
+        try:
+            wanted = format_of(self._spec.sample_rate, first.stop - first.start, self.values)
+        except UnsupportedFormat:
+            return True
+        return bool(wanted != self._links[0].codec.format)
 
     @property
     def meter(self) -> CodecMeter:

@@ -38,7 +38,12 @@ class Link:
         self._decoder = ThreadPoolExecutor(1, "codecfx-decode") if in_two_threads else None
 
     def set(self, parameter_id: str, value: Value) -> None:
-        """Change a next-frame parameter from the frame on that is being filled. [any thread]"""
+        """Change a next-frame parameter from the frame on that is being filled. What is slow about it
+        happens here, not in the audio. [control thread]
+        """
+        announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
+        if announce is not None:
+            announce(parameter_id, value)
         self._changes[parameter_id] = value
 
     def run(self, frames: Audio) -> Audio:

@@ -153,6 +153,7 @@ def _tiles(up: int, down: int, delay: int) -> tuple[_Tile, ...]:
     return tuple(tiles)
 
 
+@lru_cache(maxsize=4)
 def _polyphase(up: int, down: int) -> Audio:
     """The filter by phase: row p weighs the inputs around an output p grid points after the newest,
     oldest first. float32 (up, taps); every row sums to 1, so DC passes exactly.

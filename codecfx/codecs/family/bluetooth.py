@@ -34,7 +34,7 @@ SBC = Row(
             minimum=2,
             maximum=128,
             change=Change.NEXT_FRAME,
-            description="Bits to share in a block: at 44.1 kHz 53 is 328 kbps, 35 is 229 (A2DP 4.3.2)",
+            description="Bits of a block: at 44.1 kHz 53 is 328 kbps, 35 is 229 (A2DP 1.3, table 4.7)",
         ),
     ),
 )
@@ -71,6 +71,6 @@ def _aptx(name: str, title: str, bitrate: str, description: str) -> Row:
 ROWS = (
     SBC,
     MSBC,
-    _aptx("aptx", "AptX", "384", "aptX: four bands of ADPCM, 16 bits in 4, 3 ms late"),
-    _aptx("aptx_hd", "AptXHD", "576", "aptX HD: as aptX, 24 bits in 6"),
+    _aptx("aptx", "AptX", "4 b/sample", "aptX: four bands of ADPCM, 16 bits in 4, 3 ms late"),
+    _aptx("aptx_hd", "AptXHD", "6 b/sample", "aptX HD: as aptX, 24 bits in 6"),
 )

@@ -125,7 +125,7 @@ MP3 = Row(
             "Bit reservoir",
             default=False,
             change=Change.PREPARE,
-            description="Hard frames borrow bits from easy ones: better, and 0.2 s later (24 kHz: 2 s)",
+            description="Hard frames borrow bits of easy ones; all, and changes, 0.2 s later (24 kHz: 2 s)",
         ),
         Parameter(
             "lowpass",
@@ -184,10 +184,11 @@ AAC = Row(
     family="MPEG",
     description="AAC-LC: phones, streaming, video; FFmpeg's encoder, which aims at a mean bitrate",
     licence=FFMPEG,
-    engine=FFmpeg("aac", "aac", "fltp", _aac, tunable=True),
+    engine=FFmpeg("aac", "aac", "fltp", _aac),
     rates=(7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
     timing=Timing(1024, delay_samples=1024, withheld_frames=1),
     tunable=frozenset({"bitrate_kbps"}),
+    tunable_from_hz=22_050,  # below, its rate control takes seconds to follow
     parameters=(
         Parameter(
             "bitrate_kbps",

@@ -99,8 +99,10 @@ def _wma(version: int, years: str) -> Row:
             "fltp",
             bit_rate,
             block,
-            # seen below 64 kbps, of noise at full scale; louder than that, up to 128
-            refuses=lambda stream: stream.number("bitrate_kbps") <= 128,
+            refuses=lambda stream: (
+                stream.number("bitrate_kbps") <= 64
+            ),  # seen below, of full-scale noise
+            loudest=1.0,  # it was fed 16 bits, and refuses much of what is louder
         ),
         rates=(8000, 11025, 16000, 22050, 32000, 44100, 48000),
         timing=timing,

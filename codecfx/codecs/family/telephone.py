@@ -84,7 +84,10 @@ G726 = Row(
     channels=(1,),
     timing=_g726_timing,
     packet_bytes=lambda stream: stream.frame_samples * _g726_bits(stream) // 8,
-    parameters=(bitrate((16, 24, 32, 40), 32), PACKET_MS),
+    parameters=(
+        bitrate((16, 24, 32, 40), 32, "A change is heard half a second later than others are"),
+        PACKET_MS,
+    ),
 )
 
 G723 = Row(
@@ -127,7 +130,6 @@ AMR = Row(
         "libopencore_amrnb",
         "s16",
         lambda stream: bit_rate(stream) | {"dtx": int(bool(stream.settings["dtx"]))},
-        tunable=True,
         lost=_AMR_NO_DATA,
     ),
     rates=_NARROWBAND,
