@@ -125,7 +125,7 @@ MP3 = Row(
             "Bit reservoir",
             default=False,
             change=Change.PREPARE,
-            description="Hard frames borrow bits of easy ones; all, and changes, 0.2 s later (24 kHz: 2 s)",
+            description="Hard frames borrow bits of easy ones; all is 0.2 s later (24 kHz: 2 s)",
         ),
         Parameter(
             "lowpass",
