@@ -5,8 +5,9 @@ frames and packets, lost and damaged ones, priming and changes without a click a
 `sending.py` and `receiving.py`, once for all of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from codecfx.audio import Audio
 from codecfx.codecs.base import Settings
@@ -50,6 +51,16 @@ class Decoder(Protocol):
 
     def conceal(self) -> Audio | None:
         """The library's own guess at a lost packet; None if it makes none."""
+
+
+@runtime_checkable
+class RunDecoder(Decoder, Protocol):
+    """A decoder that decodes many packets sooner together than one by one, to the same samples."""
+
+    def decode_run(self, payloads: Sequence[bytes], frame_samples: int) -> Audio:
+        """As `decode`, float32 (channels, m * frame_samples), of packets that hold a frame each. Where
+        m is less than their number, the one after is refused, and those behind it are not touched.
+        """
 
 
 class Engine(Protocol):

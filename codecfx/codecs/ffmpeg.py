@@ -3,7 +3,7 @@
 PyAV is imported when the first codec is opened, and nowhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio, interleaved, planar
+from codecfx.audio import Audio, interleaved
 from codecfx.codecs.engine import LOUDEST_PEAK, Decoder, Encoder, Stream
 from codecfx.errors import CodecUnavailable
 
@@ -133,6 +133,7 @@ class _Decoder:
         av = _av()
         self._packet, self._error = av.Packet, av.FFmpegError
         self._channels, self._lost = stream.channels, engine.lost
+        self._format = ""  # of the samples; FFmpeg says it with the first frame
         self._context = _opened(
             engine.decoder_name, "r", stream, engine.sample_format, engine.decoder_options(stream)
         )
@@ -141,36 +142,60 @@ class _Decoder:
         self._context.open()
 
     def decode(self, payload: bytes) -> Audio | None:
-        if not payload:  # FFmpeg takes an empty packet for the end
+        frames = self._frames(payload)
+        if not frames:
             return None
+        audio = np.empty((self._channels, sum(frame.samples for frame in frames)), np.float32)
+        at = 0
+        for frame in frames:
+            self._read(frame, audio[:, at : at + frame.samples])
+            at += frame.samples
+        return self._scaled(audio)
+
+    def decode_run(self, payloads: Sequence[bytes], frame_samples: int) -> Audio:
+        audio = np.empty((self._channels, len(payloads) * frame_samples), np.float32)
+        end = 0
+        for payload in payloads:
+            frames = self._frames(payload)
+            if len(frames) != 1 or frames[0].samples != frame_samples:
+                break
+            self._read(frames[0], audio[:, end : end + frame_samples])
+            end += frame_samples
+        return self._scaled(audio[:, :end])
+
+    def _frames(self, payload: bytes) -> list[Any]:
+        """What a packet holds; nothing if it is refused, or if damage makes it claim other channels or
+        samples than the first.
+        """
+        if not payload:  # FFmpeg takes an empty packet for the end
+            return []
         try:
             # FFmpeg may read 64 bytes beyond a packet's end; they must be there, and be nothing
             packet = self._packet(memoryview(payload + _PADDING)[: len(payload)])
-            frames = self._context.decode(packet)
+            frames: list[Any] = self._context.decode(packet)
         except self._error:  # its kinds are many, and oddly named where a codec has errors of its own
-            return None
-        decoded = [self._audio(frame) for frame in frames]
-        if len(decoded) == 1:
-            return decoded[0]
-        if not decoded or any(part is None for part in decoded):
-            return None
-        return np.concatenate([part for part in decoded if part is not None], axis=1)
+            return []
+        for frame in frames:
+            self._format = self._format or frame.format.name
+            if frame.layout.nb_channels != self._channels or frame.format.name != self._format:
+                return []
+        return frames
 
-    def _audio(self, frame: Any) -> Audio | None:
-        """A frame's samples, float32 (channels, n); None if a damaged packet claims other channels."""
-        channels, sample_format = self._channels, frame.format.name
-        if frame.layout.nb_channels != channels:
-            return None
-        kind, full, zero = _FORMATS[sample_format.removesuffix("p")]
-        samples = frame.samples
-        # the planes themselves: PyAV's to_ndarray takes three times as long
-        if sample_format.endswith("p") or channels == 1:
-            audio = np.empty((channels, samples), np.float32)
-            for channel, plane in zip(audio, frame.planes, strict=True):
+    def _read(self, frame: Any, into: Audio) -> None:
+        """A frame's samples as they are, into (channels, n). Its planes themselves: PyAV's to_ndarray
+        takes three times as long.
+        """
+        kind, samples, channels = _FORMATS[self._format.removesuffix("p")][0], frame.samples, len(into)
+        if self._format.endswith("p") or channels == 1:
+            for channel, plane in zip(into, frame.planes, strict=True):
                 channel[:] = np.frombuffer(plane, kind, samples)
         else:
             whole = np.frombuffer(frame.planes[0], kind, samples * channels)
-            audio = planar(whole.reshape(samples, channels)).astype(np.float32, copy=False)
+            into[:] = whole.reshape(samples, channels).T
+
+    def _scaled(self, audio: Audio) -> Audio:
+        """Samples as they were read, at full scale ±1."""
+        _, full, zero = _FORMATS[self._format.removesuffix("p") or "flt"]
         if zero:
             audio -= np.float32(zero)
         if full != 1:

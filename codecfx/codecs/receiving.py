@@ -6,14 +6,16 @@ without a jump; what comes after fades in. Nothing leaves louder than `LOUDEST_P
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from math import isfinite
+from typing import TypeGuard
 
 import numpy as np
 
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Packet
 from codecfx.codecs.drifting import DriftingDecoder
-from codecfx.codecs.engine import LOUDEST_PEAK, Decoder
+from codecfx.codecs.engine import LOUDEST_PEAK, Decoder, RunDecoder
 from codecfx.codecs.row import Row
 from codecfx.codecs.sending import Header, StreamPacket, Takeover
 
@@ -35,6 +37,7 @@ class Receiver:
         self._missed = 0  # frames concealed since the last good one
         self._refused = False  # whether the packet before was
         self._is_new = True
+        self._stopped = False
         self._open(header)
 
     def _open(self, header: Header) -> None:
@@ -42,6 +45,7 @@ class Receiver:
         self._header = header
         self._decoder = self._row.decoder(header.stream, header.extradata)
         self._before: Decoder | None = None  # of the stream that this one takes over from
+        self._run_decoder = self._decoder if isinstance(self._decoder, RunDecoder) else None
         self._flat_bytes = self._row.packet_bytes(header.stream) if self._row.packet_bytes else 0
         self._get_going(header.preroll)
 
@@ -53,36 +57,62 @@ class Receiver:
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
         """Float32 (channels, k * frame_samples). Never raises."""
         size = self._size
-        decoded = self._joined(packets) if self._flat_bytes and not self._missed else None
-        if decoded is None:
-            decoded = np.empty((self._channels, len(packets) * size), np.float32)
-            for index, packet in enumerate(packets):
-                decoded[:, index * size : (index + 1) * size] = self._frame(packet)
+        decoded = np.empty((self._channels, len(packets) * size), np.float32)
+        at = 0
+        while at < len(packets):
+            count = self._run(packets, at, decoded)
+            at += count
+            if at < len(packets):
+                frame = self._frame(packets[at], was_refused=self._stopped)
+                decoded[:, at * size : (at + 1) * size] = frame
+                at += 1
         self._is_new = False
         return decoded
 
-    def _joined(self, packets: Sequence[Packet | None]) -> Audio | None:
-        """Whole packets of one stream at once, where they are but a row of bits; None for others."""
-        payloads = []
-        for packet in packets:
-            if (
-                not isinstance(packet, StreamPacket)
-                or packet.header is not self._header
-                or packet.stand is not None
-                or packet.takeover is not None
-                or len(packet.payload) != self._flat_bytes
-            ):
-                return None
-            payloads.append(bytes(packet.payload))
-        decoded = self._decoded(self._decoder, b"".join(payloads), len(payloads) * self._size)
-        if decoded is not None:
-            self._last = decoded[:, -self._size :].copy()
-        return decoded
+    def _run(self, packets: Sequence[Packet | None], first: int, decoded: Audio) -> int:
+        """Decode packets from `first` on at once, while nothing is the matter with them, into their
+        place in `decoded`; their number. `_stopped` says whether the one after was refused.
+        """
+        self._stopped = False
+        payloads: list[bytes] = []
+        if not self._missed:
+            for packet in islice(packets, first, None):
+                if not self._is_plain(packet):
+                    break
+                payloads.append(bytes(packet.payload))
+        if len(payloads) < 2:
+            return 0
+        size = self._size
+        if self._flat_bytes:
+            audio = self._decoded(self._decoder, b"".join(payloads), len(payloads) * size)
+        elif self._run_decoder is not None:
+            audio = self._run_decoder.decode_run(payloads, size)
+            self._stopped = audio.shape[1] < len(payloads) * size
+            audio = self._cleaned(audio, audio.shape[1])
+        else:
+            return 0
+        if audio is None or not audio.shape[1]:
+            return 0
+        decoded[:, first * size : first * size + audio.shape[1]] = audio
+        self._last, self._refused = audio[:, -size:].copy(), False
+        return int(audio.shape[1]) // size
 
-    def _frame(self, packet: Packet | None) -> Audio:
+    def _is_plain(self, packet: Packet | None) -> TypeGuard[StreamPacket]:
+        """Whether it is the next of this stream, and nothing else."""
+        return (
+            isinstance(packet, StreamPacket)
+            and packet.header is self._header
+            and packet.stand is None
+            and packet.takeover is None
+            and self._before is None
+            and (len(packet.payload) == self._flat_bytes if self._flat_bytes else bool(packet.payload))
+        )
+
+    def _frame(self, packet: Packet | None, *, was_refused: bool) -> Audio:
+        """A packet's frame; one that was refused already is not tried again, unless anew."""
         frame = None
         if packet is not None and packet.payload and not self._is_late(packet):
-            frame = self._received(packet)
+            frame = None if was_refused else self._received(packet)
             if frame is None and self._refused:  # twice in a row: damage has turned the decoder's head
                 self._open(self._header)
                 frame = self._received(packet)

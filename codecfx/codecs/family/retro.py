@@ -3,10 +3,9 @@
 from codecfx.codecs import drifting
 from codecfx.codecs.base import Settings
 from codecfx.codecs.engine import Stream
-from codecfx.codecs.family.common import FFMPEG, PACKET_MS, SNDFILE
+from codecfx.codecs.family.common import FFMPEG
 from codecfx.codecs.ffmpeg import FFmpeg
 from codecfx.codecs.row import Row, Timing
-from codecfx.codecs.sndfile import Sndfile
 from codecfx.control.parameters import Change, Parameter
 
 _RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000)
@@ -112,22 +111,6 @@ SWF = Row(
     timing=Timing(4096),
 )
 
-VOX = Row(
-    name="adpcm_vox",
-    title="VoxADPCM",
-    family="telephone",
-    description="Dialogic VOX (OKI ADPCM): voice mail, answering machines, talking toys",
-    licence=SNDFILE,
-    engine=Sndfile("VOX_ADPCM", FFmpeg("", "adpcm_ima_oki", "s16")),
-    rates=(6000, 8000),
-    channels=(1,),
-    bitrate="4 b/sample",
-    timing=lambda rate, settings: Timing(rate * int(settings["frame_ms"]) // 1000),
-    packet_bytes=lambda stream: stream.frame_samples // 2,
-    walk=drifting.VOX,
-    parameters=(PACKET_MS,),
-)
-
 DFPWM = Row(
     name="dfpwm",
     title="DFPWM",
@@ -169,4 +152,4 @@ NELLYMOSER = Row(
     timing=Timing(256, delay_samples=128),
 )
 
-ROWS = (IMA, MS, YAMAHA, SWF, VOX, DFPWM, REAL, NELLYMOSER)
+ROWS = (IMA, MS, YAMAHA, SWF, DFPWM, REAL, NELLYMOSER)

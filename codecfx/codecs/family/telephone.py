@@ -1,5 +1,6 @@
 """Telephones, fixed and mobile: speech codecs of 8 and 16 kHz, a channel each."""
 
+from codecfx.codecs import drifting
 from codecfx.codecs.base import Settings
 from codecfx.codecs.engine import Stream
 from codecfx.codecs.family import amr
@@ -119,6 +120,22 @@ G723 = Row(
     ),
 )
 
+VOX = Row(
+    name="adpcm_vox",
+    title="VoxADPCM",
+    family="telephone",
+    description="Dialogic VOX (OKI ADPCM): voice mail, answering machines, talking toys",
+    licence=SNDFILE,
+    engine=Sndfile("VOX_ADPCM", FFmpeg("", "adpcm_ima_oki", "s16")),
+    rates=(6000, 8000),
+    channels=(1,),
+    bitrate="4 b/sample",
+    timing=lambda rate, settings: Timing(_packet_samples(rate, settings)),
+    packet_bytes=lambda stream: stream.frame_samples // 2,
+    walk=drifting.VOX,
+    parameters=(PACKET_MS,),
+)
+
 AMR = Row(
     name="amr",
     title="AMR",
@@ -173,6 +190,7 @@ ROWS = (
     G722,
     G726,
     G723,
+    VOX,
     AMR,
     GSM,
 )
