@@ -29,6 +29,7 @@ from signals import (
     tones,
     voice,
 )
+from test_codec_conformance import damaged
 
 from codecfx import codecs
 from codecfx.codecs import family
@@ -586,6 +587,23 @@ def test_twenty_thousand_damaged_packets(name):
     )
     assert (done.returncode, done.stderr) == (0, "")  # FFmpeg, too, keeps its complaints to itself
     assert 0.05 < float(done.stdout) <= LOUDEST_PEAK
+
+
+@of_every_codec
+def test_damage_sounds_the_same_in_runs_and_packet_by_packet(name):
+    codec, other = make(name), make(name)
+    size = codec.format.frame_samples
+    packets = codec.encode(material(codec, 200 * size / codec.format.sample_rate))
+    random = np.random.default_rng(5)
+    broken = [
+        (packet, packet, packet, None, damaged(packet, random))[random.integers(5)]
+        for packet in packets
+    ]
+    one_by_one = np.concatenate([codec.decode([packet]) for packet in broken], axis=1)
+    assert same(other.decode(broken), one_by_one)
+    other.reset()
+    runs = [other.decode(broken[at : at + 7]) for at in range(0, len(broken), 7)]
+    assert same(np.concatenate(runs, axis=1), one_by_one)
 
 
 @of_every_codec
