@@ -16,7 +16,7 @@ from codecfx.codecs.drifting import DriftingDecoder, Stand
 from codecfx.codecs.engine import Stream
 from codecfx.codecs.row import Row
 from codecfx.control.parameters import Value
-from codecfx.errors import StreamError
+from codecfx.errors import CodecUnavailable, StreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,11 @@ class _Encoding:
         self._uncut = b""
         if timing.priming_frames:
             self._push(silence(stream.channels, timing.priming_frames * timing.frame_samples))
+        if len(self._waiting) < timing.preroll_packets:
+            raise CodecUnavailable(
+                f"{row.name}: this version of its encoder keeps frames back longer than codecfx knows; "
+                "install the one that codecfx asks for (pip install --upgrade codecfx)"
+            )
         preroll = tuple(self._waiting.popleft() for _ in range(timing.preroll_packets))
         self.header = Header(0, stream, self._encoder.extradata, preroll)
         # what the receiver's decoder should do, for codecs whose errors add up
