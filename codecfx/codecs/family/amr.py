@@ -4,7 +4,17 @@ bits of speech, and the last one is filled up (RFC 4867, section 5.3); a network
 
 from collections.abc import Mapping
 
+from codecfx.control.parameters import Change, Parameter
+
 _NO_DATA = 15
+
+DTX = Parameter(
+    "dtx",
+    "Discontinuous transmission",
+    default=False,
+    change=Change.NEXT_FRAME,
+    description="Pauses are not sent; the decoder fills them with comfort noise",
+)
 
 
 def _frame_type(payload: bytes) -> int:

@@ -73,13 +73,7 @@ AMR_WB = Row(
     describe=lambda payload: amr.details(payload, amrwb.MODES),
     parameters=(
         bitrate(amrwb.MODES, 12.65, "The mode; taken from the next frame on"),
-        Parameter(
-            "dtx",
-            "Discontinuous transmission",
-            default=False,
-            change=Change.NEXT_FRAME,
-            description="Pauses are not sent; the decoder fills them with comfort noise",
-        ),
+        amr.DTX,
     ),
 )
 

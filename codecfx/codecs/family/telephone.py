@@ -159,13 +159,7 @@ AMR = Row(
         bitrate(
             _AMR_MODES, 12.2, "The mode; a byte of header to each frame adds 0.4 kbps and rounding"
         ),
-        Parameter(
-            "dtx",
-            "Discontinuous transmission",
-            default=False,
-            change=Change.NEXT_FRAME,
-            description="Pauses are not sent; the decoder fills them with comfort noise",
-        ),
+        amr.DTX,
     ),
 )
 
