@@ -763,7 +763,9 @@ def test_without_pyav_everything_else_works(tmp_path, stem):
     assert reasons["mp3"] == "PyAV is missing (no wheel for this machine); pip install av"
     assert reasons["pcm"] == ""
     text = output_of(codecfx("codecs", cwd=tmp_path, **more))
-    assert "mp3 is missing: PyAV is missing (no wheel for this machine); pip install av" in text
+    assert "missing: mp3, aac, mp2, vorbis, ac3, eac3, wma1, wma2, " in text
+    assert "PyAV is missing (no wheel for this machine); pip install av" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
     done = codecfx("render", "in.wav", "-o", "out.wav", "-e", "mp3", cwd=tmp_path, **more)
     assert "PyAV is missing (no wheel for this machine); pip install av" in error_of(done, 1)
     done = codecfx("render", "in.wav", "-o", "out.wav", "-e", "pcm", cwd=tmp_path, **more)

@@ -45,7 +45,7 @@ def list_all(entries: list[dict[str, Any]]) -> None:
     """Print the reference table, a family at a time."""
     from codecfx.cli import catalogue
     from codecfx.cli.effects import milliseconds
-    from codecfx.cli.output import print_table
+    from codecfx.cli.output import print_table, print_wrapped
 
     rates = (44_100, 48_000)
     latency = [f"@{rate / 1000:g}k" for rate in rates]
@@ -76,9 +76,12 @@ def list_all(entries: list[dict[str, Any]]) -> None:
     print("\nframe and latency (at a host of 44.1 and 48 kHz) in ms, with default settings")
     print("live: fit for monitoring, 50 ms at most")
     print("change: how a running codec takes a new setting, always without a click")
+    missing: dict[str, list[str]] = {}
     for one in entries:
         if one["unavailable"]:
-            print(f"{one['name']} is missing: {one['unavailable']}")
+            missing.setdefault(one["unavailable"], []).append(one["name"])
+    for reason, names in missing.items():
+        print_wrapped(f"missing: {', '.join(names)}: {reason}")
     print("'codecfx codecs NAME' says all about one: bitrates, modes, parameters")
 
 

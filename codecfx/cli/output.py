@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,12 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def print_wrapped(text: str) -> None:
+    """Print a long line in as many as the terminal's width makes of it, the others indented."""
+    columns = shutil.get_terminal_size().columns
+    print(textwrap.fill(text, columns, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def level(decibels: float) -> str:
