@@ -53,7 +53,7 @@ def list_all(entries: list[dict[str, Any]]) -> None:
     for family, members in groupby(sorted(entries, key=_family), key=_family):
         rows.append((family, *[""] * 9))
         for one in members:
-            missing = one["unavailable"]
+            is_missing = bool(one["unavailable"])
             rows.append(
                 (
                     one["name"],
@@ -62,9 +62,9 @@ def list_all(entries: list[dict[str, Any]]) -> None:
                     one["bitrate_kbps"] or "–",
                     f"{one['frame_ms']:.3g}" if one["frame_ms"] else "–",
                     *(milliseconds(one, str(rate)) for rate in rates),
-                    "–" if missing else "yes" if one["live"] else "no",
+                    "–" if is_missing else "yes" if one["live"] else "no",
                     one["live_change"] or "–",
-                    "missing" if missing else one["licence"].split(" ")[0],
+                    "missing" if is_missing else one["licence"].split(" ")[0],
                 )
             )
     print_table(
