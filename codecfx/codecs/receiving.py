@@ -6,7 +6,6 @@ without a jump; what comes after fades in. Nothing leaves louder than `LOUDEST_P
 """
 
 from collections.abc import Sequence
-from itertools import islice
 from math import isfinite
 from typing import TypeGuard
 
@@ -37,7 +36,6 @@ class Receiver:
         self._missed = 0  # frames concealed since the last good one
         self._refused = False  # whether the packet before was
         self._is_new = True
-        self._stopped = False
         self._open(header)
 
     def _open(self, header: Header) -> None:
@@ -60,42 +58,50 @@ class Receiver:
         decoded = np.empty((self._channels, len(packets) * size), np.float32)
         at = 0
         while at < len(packets):
-            count = self._run(packets, at, decoded)
-            at += count
+            run, stopped = self._run(packets, at)
+            decoded[:, at * size : at * size + run.shape[1]] = run
+            at += run.shape[1] // size
             if at < len(packets):
-                frame = self._frame(packets[at], was_refused=self._stopped)
+                frame = self._frame(packets[at], was_refused=stopped)
                 decoded[:, at * size : (at + 1) * size] = frame
                 at += 1
         self._is_new = False
         return decoded
 
-    def _run(self, packets: Sequence[Packet | None], first: int, decoded: Audio) -> int:
-        """Decode packets from `first` on at once, while nothing is the matter with them, into their
-        place in `decoded`; their number. `_stopped` says whether the one after was refused.
+    def _run(self, packets: Sequence[Packet | None], first: int) -> tuple[Audio, bool]:
+        """What the packets from `first` on hold, decoded at once while nothing is the matter with them,
+        and whether the one after them was refused.
         """
-        self._stopped = False
-        payloads: list[bytes] = []
-        if not self._missed:
-            for packet in islice(packets, first, None):
-                if not self._is_plain(packet):
-                    break
-                payloads.append(bytes(packet.payload))
+        size, nothing = self._size, (silence(self._channels, 0), False)
+        payloads = self._plain_payloads(packets, first)
         if len(payloads) < 2:
-            return 0
-        size = self._size
-        if self._flat_bytes:
-            audio = self._decoded(self._decoder, b"".join(payloads), len(payloads) * size)
-        elif self._run_decoder is not None:
-            audio = self._run_decoder.decode_run(payloads, size)
-            self._stopped = audio.shape[1] < len(payloads) * size
-            audio = self._cleaned(audio, audio.shape[1])
+            return nothing
+        stopped = False
+        if self._run_decoder is not None and not self._flat_bytes:
+            decoded = self._run_decoder.decode_run(payloads, size)
+            stopped = decoded.shape[1] < len(payloads) * size
+            audio = self._cleaned(decoded, decoded.shape[1])
         else:
-            return 0
-        if audio is None or not audio.shape[1]:
-            return 0
-        decoded[:, first * size : first * size + audio.shape[1]] = audio
-        self._last, self._refused = audio[:, -size:].copy(), False
-        return int(audio.shape[1]) // size
+            audio = self._decoded(self._decoder, b"".join(payloads), len(payloads) * size)
+        if audio is None:
+            return nothing
+        if audio.shape[1]:
+            self._last, self._refused = audio[:, -size:].copy(), False
+        return audio, stopped
+
+    def _plain_payloads(self, packets: Sequence[Packet | None], first: int) -> list[bytes]:
+        """Of the packets from `first` on that can be decoded at once; none where the decoder cannot, or
+        has something to conceal.
+        """
+        payloads: list[bytes] = []
+        if self._missed or not (self._flat_bytes or self._run_decoder):
+            return payloads
+        for index in range(first, len(packets)):
+            packet = packets[index]
+            if not self._is_plain(packet):
+                break
+            payloads.append(bytes(packet.payload))
+        return payloads
 
     def _is_plain(self, packet: Packet | None) -> TypeGuard[StreamPacket]:
         """Whether it is the next of this stream, and nothing else."""

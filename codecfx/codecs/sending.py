@@ -41,7 +41,9 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True)
 class StreamPacket(Packet):
-    """A packet that says which stream it is of."""
+    """A packet that says which stream it is of. Its bits are those of its own payload: what comes with
+    a takeover is not counted.
+    """
 
     header: Header
     takeover: Takeover | None = None
