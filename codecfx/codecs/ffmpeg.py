@@ -33,6 +33,10 @@ def _nothing(stream: Stream) -> Options:
     return {}
 
 
+def _any(payload: bytes) -> bool:
+    return True
+
+
 def _never(stream: Stream) -> bool:
     return False
 
@@ -45,6 +49,7 @@ class FFmpeg:
     a stream's settings; a running encoder is told of a new "b". `lost` is the packet that tells the
     decoder of a lost one, where the codec has such. `refuses` says of which streams the encoder may
     refuse a frame; those are encoded one by one. What is louder than `loudest` is clipped.
+    Packets that are not `legal` never reach a decoder that would make sound of memory nobody wrote.
     """
 
     encoder_name: str
@@ -54,6 +59,7 @@ class FFmpeg:
     decoder_options: Callable[[Stream], Options] = _nothing
     lost: bytes = b""
     loudest: float = LOUDEST_PEAK
+    legal: Callable[[bytes], bool] = _any
     refuses: Callable[[Stream], bool] = _never
 
     def encoder(self, stream: Stream) -> Encoder:
@@ -132,7 +138,7 @@ class _Decoder:
     def __init__(self, engine: FFmpeg, stream: Stream, extradata: bytes) -> None:
         av = _av()
         self._packet, self._error = av.Packet, av.FFmpegError
-        self._channels, self._lost = stream.channels, engine.lost
+        self._channels, self._lost, self._legal = stream.channels, engine.lost, engine.legal
         self._format = ""  # of the samples; FFmpeg says it with the first frame
         self._context = _opened(
             engine.decoder_name, "r", stream, engine.sample_format, engine.decoder_options(stream)
@@ -167,7 +173,7 @@ class _Decoder:
         """What a packet holds; nothing if it is refused, or if damage makes it claim other channels or
         samples than the first.
         """
-        if not payload:  # FFmpeg takes an empty packet for the end
+        if not payload or not self._legal(payload):  # FFmpeg takes an empty packet for the end
             return []
         try:
             # FFmpeg may read 64 bytes beyond a packet's end; they must be there, and be nothing

@@ -143,8 +143,10 @@ class Receiver:
         if not isinstance(packet, StreamPacket):  # some link's own: of this stream, then
             return self._decoded(self._decoder, payload, self._size)
         takeover = packet.takeover
-        if packet.header is not self._header and packet.header != self._header:
-            self._enter(packet.header, takeover)
+        if packet.header is not self._header:
+            if packet.header != self._header:
+                self._enter(packet.header, takeover)
+            self._header = packet.header  # of equal ones the packets' own, which is known at a glance
         if packet.stand is not None and isinstance(self._decoder, DriftingDecoder):
             self._decoder.stand_at(packet.stand)
         frame = self._decoded(self._decoder, payload, self._size)

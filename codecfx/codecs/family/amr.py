@@ -27,6 +27,14 @@ def bits(payload: bytes, table: tuple[int, ...]) -> int:
     return table[frame_type] if frame_type < len(table) else 0
 
 
+def is_legal(payload: bytes, table: tuple[int, ...]) -> bool:
+    """Whether its frame type has bits in `table`, or says that nothing came; others are reserved, and
+    OpenCORE decodes them to memory that nobody wrote.
+    """
+    frame_type = _frame_type(payload)
+    return frame_type < len(table) or frame_type == _NO_DATA
+
+
 def details(payload: bytes, modes: tuple[float, ...]) -> Mapping[str, str]:
     """The mode, kbps in words, or what came instead."""
     if not payload:

@@ -64,7 +64,15 @@ AMR_WB = Row(
     family="mobile",
     description="AMR wideband (G.722.2): HD voice on mobiles, nine modes from 6.6 to 23.85 kbps",
     licence="Apache 2.0 (VisualOn), where installed, and OpenCORE",
-    engine=amrwb.AMRWB(FFmpeg("", "libopencore_amrwb", "s16", lost=_AMR_WB_NO_DATA)),
+    engine=amrwb.AMRWB(
+        FFmpeg(
+            "",
+            "libopencore_amrwb",
+            "s16",
+            lost=_AMR_WB_NO_DATA,
+            legal=lambda payload: amr.is_legal(payload, _AMR_WB_BITS),
+        )
+    ),
     rates=(16000,),
     channels=(1,),
     timing=Timing(320, delay_samples=95),

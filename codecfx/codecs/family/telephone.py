@@ -148,6 +148,7 @@ AMR = Row(
         "s16",
         lambda stream: bit_rate(stream) | {"dtx": int(bool(stream.settings["dtx"]))},
         lost=_AMR_NO_DATA,
+        legal=lambda payload: amr.is_legal(payload, _AMR_BITS),
     ),
     rates=_NARROWBAND,
     channels=(1,),
