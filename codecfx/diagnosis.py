@@ -26,6 +26,7 @@ def findings() -> Iterator[Finding]:
     yield from _core()
     yield _libopus()
     yield from _optional()
+    yield from _models()
 
 
 def _core() -> Iterator[Finding]:
@@ -76,7 +77,9 @@ def _optional() -> Iterator[Finding]:
     for name, module, how in (
         ("torch", "torch", neural),
         ("onnxruntime", "onnxruntime", neural),
+        ("onnx", "onnx", neural),
         ("encodec", "encodec", neural),
+        ("ai-edge-litert", "ai_edge_litert", "faster Lyra: pip install 'codecfx[litert]'"),
         ("sounddevice", "sounddevice", live),
         ("python-rtmidi", "rtmidi", live),
     ):
@@ -90,6 +93,20 @@ def _optional() -> Iterator[Finding]:
         except OSError:
             how = "live monitoring: apt install libportaudio2 (macOS: brew install portaudio)"
             yield Finding("PortAudio", False, how, needed=False)
+
+
+def _models() -> Iterator[Finding]:
+    from codecfx import models
+    from codecfx.errors import ModelFileError, ModelMissing
+
+    for name in models.MODELS:
+        try:
+            paths = list(models.files(name).values())
+        except (ModelMissing, ModelFileError) as error:
+            yield Finding(f"{name} model", False, str(error), needed=False)
+        else:
+            where = paths[0] if len(paths) == 1 else paths[0].parent
+            yield Finding(f"{name} model", True, str(where), needed=False)
 
 
 def _version(distribution: str) -> str:

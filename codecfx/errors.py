@@ -11,6 +11,8 @@ what to do.
     │   ├── UnsupportedFormat             a rate, channel count or layout we do not take
     │   └── PresetError                   a preset that cannot be read; names file and key
     ├── CodecUnavailable (ImportError)    an engine this machine lacks; says how to get it
+    │   ├── ModelMissing                  a codec's model is not here; says what to type
+    │   └── ModelFileError                a model file that is wrong, or cannot be fetched or stored
     ├── StreamError (RuntimeError)        a stream used against its contract
     │   ├── NotPrepared
     │   └── FrameSizeError
@@ -65,6 +67,15 @@ class PresetError(ConfigurationError):
 
 class CodecUnavailable(CodecFxError, ImportError):
     """A codec engine is missing on this machine. The message says how to get it."""
+
+
+class ModelMissing(CodecUnavailable):
+    """A codec's model is not on this machine. The message says what to type."""
+
+
+class ModelFileError(CodecUnavailable):
+    """A model file is truncated, wrong or foreign, or cannot be fetched or stored. The message names
+    the file and what was expected."""
 
 
 class StreamError(CodecFxError, RuntimeError):

@@ -33,9 +33,12 @@ Done = subprocess.CompletedProcess[str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This machine's, without what would change the output: its user's presets, colours, width."""
+    """This machine's, without what would change the output: its user's presets, colours, width. The
+    models that conftest makes stay.
+    """
     private = ("CODECFX_", "XDG_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHON", "TTY_")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(private)}
+    made = {key: value for key, value in os.environ.items() if key.startswith("CODECFX_MODEL_")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(private)} | made
     return kept | {"PYTHONPATH": str(ROOT), "HOME": os.devnull, "PYTHONIOENCODING": "utf-8"} | more
 
 
@@ -644,7 +647,9 @@ def test_an_engine_that_is_missing_is_said_in_one_line(tmp_path, stem):
 # What there is
 
 
-@pytest.mark.parametrize("command", ["effects", "codecs", "presets list", "--help", "render --help"])
+@pytest.mark.parametrize(
+    "command", ["effects", "codecs", "presets list", "models list", "--help", "render --help"]
+)
 def test_tables_fit_80_columns(tmp_path, command):
     text = output_of(codecfx(*command.split(), cwd=tmp_path))
     assert max(map(len, text.splitlines())) <= 80
@@ -856,7 +861,8 @@ def test_doctor_names_what_is_used(tmp_path):
         state = "ok" if one["found"] else "MISSING" if one["needed"] else "absent"
         line = rf"^{state} +{re.escape(name)} +{re.escape(one['detail'])}$"
         assert re.search(line, text, re.MULTILINE), name
-        assert one["found"] or "pip install" in one["detail"] or "apt install" in one["detail"]
+        ways = ("pip install", "apt install", "codecfx models pull")
+        assert one["found"] or any(way in one["detail"] for way in ways)
 
 
 @pytest.mark.parametrize("nonsense", ["/nowhere/libopus.so", "text.so", "."])
@@ -882,7 +888,7 @@ def test_doctor_says_what_is_wrong_with_libopus(tmp_path, nonsense):
 def test_help_is_there_unasked(tmp_path):
     help_ = output_of(codecfx("--help", cwd=tmp_path))
     assert output_of(codecfx(cwd=tmp_path)) == help_
-    for verb in ("render", "effects", "codecs", "presets", "doctor"):
+    for verb in ("render", "effects", "codecs", "presets", "models", "doctor"):
         assert re.search(rf"^│ {verb}  ", help_, re.MULTILINE)
     presets = output_of(codecfx("presets", cwd=tmp_path))
     assert output_of(codecfx("presets", "--help", cwd=tmp_path)) == presets

@@ -44,10 +44,12 @@ HOMES = {
     "rtmidi": {"live/", "control/midi.py"},
     "mido": {"control/midi.py"},
     "tomli_w": {"*presets.py"},
-    "platformdirs": {"*presets.py", "models.py"},
+    "platformdirs": {"*presets.py", "*models/__init__.py"},
     "torch": {"codecs/encodec/"},
     "encodec": {"codecs/encodec/"},
     "onnxruntime": {"codecs/encodec/", "codecs/lyra/"},
+    "onnx": {"codecs/encodec/"},
+    "ai_edge_litert": {"*codecs/lyra/litert.py"},
     "numpy": {""},
 }
 

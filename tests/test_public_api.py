@@ -90,6 +90,8 @@ def test_errors_are_what_python_would_raise():
         "UnsupportedFormat": ValueError,
         "PresetError": ValueError,
         "CodecUnavailable": ImportError,
+        "ModelMissing": errors.CodecUnavailable,
+        "ModelFileError": errors.CodecUnavailable,
         "StreamError": RuntimeError,
         "NotPrepared": RuntimeError,
         "FrameSizeError": RuntimeError,

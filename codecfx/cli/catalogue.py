@@ -1,7 +1,9 @@
 """What there is, as tables of plain values: effects and codecs with parameters, ranges and latency."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from codecfx.preset_tables import is_tables
 
 USUAL_RATES_HZ = (44_100, 48_000, 96_000)
 LIVE_MS = 50.0  # beyond this a voice is heard as an echo of itself
@@ -38,7 +40,8 @@ def every_effect() -> Iterator[dict[str, Any]]:
 
 def every_codec() -> Iterator[dict[str, Any]]:
     """Codecs, with what only they have: facts, and the format they work in for a 48 kHz stereo stream.
-    One whose engine is missing says why under `unavailable`, which is empty for the others.
+    One whose engine or model is missing says why under `unavailable`, which is empty for the others;
+    `needs_model` tells whether it is the model.
     """
     from codecfx import codecs
 
@@ -51,7 +54,7 @@ def codec(name: str) -> dict[str, Any]:
     from codecfx import codecs
     from codecfx.codecs.base import Facts
     from codecfx.control.parameters import checked
-    from codecfx.errors import CodecUnavailable
+    from codecfx.errors import CodecUnavailable, ModelMissing
 
     codec_class = codecs.find(name)
     values = checked(codec_class.parameters, {}, name)
@@ -65,11 +68,13 @@ def codec(name: str) -> dict[str, Any]:
         "live_change": facts.changes,
         "licence": facts.licence,
         "unavailable": "",
+        "needs_model": False,
     }
     try:
         made = codec_class(48_000, codec_class.widest(values), values)
     except CodecUnavailable as error:
-        return about | {"unavailable": str(error), "frame_ms": None}
+        needs_model = isinstance(error, ModelMissing)
+        return about | {"unavailable": str(error), "needs_model": needs_model, "frame_ms": None}
     return about | {
         "sample_rate_hz": made.format.sample_rate,
         "channels": made.format.channels,
@@ -77,6 +82,21 @@ def codec(name: str) -> dict[str, Any]:
         "frame_ms": 1000 * made.format.frame_samples / made.format.sample_rate,
         "lookahead_samples": made.format.lookahead_samples,
     }
+
+
+def needs_model(chain: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a codec in a preset's chain of tables has a model that is not here. Builds no codec."""
+    from codecfx import codecs, models
+
+    for table in chain:
+        name = str(table.get("effect")).lower()
+        model = getattr(codecs.find(name), "model", "") if codecs.has(name) else ""
+        if model in models.MODELS and models.is_missing(model):
+            return True
+        inner: Any = table.get("chain")
+        if is_tables(inner) and needs_model(inner):
+            return True
+    return False
 
 
 def rates_in_words(about: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ def list_all(entries: list[dict[str, Any]]) -> None:
         rows.append((family, *[""] * 9))
         for one in members:
             is_missing = bool(one["unavailable"])
+            lacks = "needs model" if one["needs_model"] else "missing" if is_missing else ""
             rows.append(
                 (
                     one["name"],
@@ -64,7 +65,7 @@ def list_all(entries: list[dict[str, Any]]) -> None:
                     *(milliseconds(one, str(rate)) for rate in rates),
                     "–" if is_missing else "yes" if one["live"] else "no",
                     one["live_change"] or "–",
-                    "missing" if is_missing else one["licence"].split(" ")[0],
+                    lacks or one["licence"].split(" ")[0],
                 )
             )
     print_table(
@@ -76,12 +77,13 @@ def list_all(entries: list[dict[str, Any]]) -> None:
     print("\nframe and latency (at a host of 44.1 and 48 kHz) in ms, with default settings")
     print("live: fit for monitoring, 50 ms at most")
     print("change: how a running codec takes a new setting, always without a click")
-    missing: dict[str, list[str]] = {}
+    missing: dict[tuple[str, str], list[str]] = {}
     for one in entries:
         if one["unavailable"]:
-            missing.setdefault(one["unavailable"], []).append(one["name"])
-    for reason, names in missing.items():
-        print_wrapped(f"missing: {', '.join(names)}: {reason}")
+            lacks = "needs model" if one["needs_model"] else "missing"
+            missing.setdefault((lacks, one["unavailable"]), []).append(one["name"])
+    for (lacks, reason), names in missing.items():
+        print_wrapped(f"{lacks}: {', '.join(names)}: {reason}")
     print("'codecfx codecs NAME' says all about one: bitrates, modes, parameters")
 
 

@@ -61,8 +61,11 @@ def show(entry: dict[str, Any], as_json: bool) -> None:
         return
     print(f"{entry['name']} ({entry['kind']}): {entry['description']}")
     rates = [f"{int(rate) / 1000:g} kHz {milliseconds(entry, rate)} ms" for rate in entry["latency"]]
-    fit = "fit" if entry["live"] else "not fit"
-    print(f"latency: {', '.join(rates)}; {fit} for live monitoring")
+    if any(entry["latency"].values()):
+        fit = "fit" if entry["live"] else "not fit"
+        print(f"latency: {', '.join(rates)}; {fit} for live monitoring")
+    else:
+        print("latency: not known before it can be made")
     for one in entry["parameters"]:
         print(f"\n  {one['id']} = {default_words(one)}")
         print(f"      {one['allowed']}; changes: {one['change']}")
@@ -81,4 +84,6 @@ def default_words(parameter: dict[str, Any]) -> str:
 def milliseconds(entry: dict[str, Any], rate: str) -> str:
     """An entry's latency at a rate, or a dash where it does not take that rate."""
     latency = entry["latency"][rate]
-    return f"{latency['ms']:.1f}" if latency else "–"
+    if not latency:
+        return "–"
+    return f"{latency['ms']:.{1 if latency['ms'] < 1000 else 0}f}"  # six characters fit no table

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def print_error(message: str, screen: "Console | None" = None) -> None:
     """Print one line on standard error, whatever is in `message`; above the bars of `screen`."""
-    line = f"codecfx: error: {' '.join(message.splitlines())}"
+    print_aside(f"codecfx: error: {' '.join(message.splitlines())}", screen)
+
+
+def print_aside(line: str, screen: "Console | None" = None) -> None:
+    """Print a line on standard error, above the bars of `screen`."""
     if screen is not None:
         screen.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
     elif sys.stderr is not None:  # None: closed by whoever started us

@@ -1,7 +1,7 @@
 """`codecfx presets`: sounds, where they are, and whether they are right."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,22 +13,31 @@ _NAME = typer.Argument(help="A preset's name, or a .toml file.", metavar="PRESET
 @app.command("list")
 def list_presets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Every preset and what it sounds like."""
+    from codecfx.cli import catalogue
     from codecfx.cli.output import print_json, print_table
     from codecfx.errors import PresetError
     from codecfx.presets import load_preset, preset_names
 
-    entries = []
+    entries: list[dict[str, Any]] = []
     for name, path in preset_names().items():
+        needs_model = False
         try:
-            entries.append(
-                {"name": name, "description": load_preset(path).description, "path": str(path)}
-            )
+            preset = load_preset(path)
+            description = preset.description
+            needs_model = catalogue.needs_model(preset.chain)
         except PresetError as error:  # a broken one of the user's own must not hide the others
-            entries.append({"name": name, "description": f"unreadable: {error}", "path": str(path)})
+            description = f"unreadable: {error}"
+        facts = {"name": name, "description": description, "path": str(path)}
+        entries.append(facts | {"needs_model": needs_model})
     if as_json:
         print_json(entries)
-    else:
-        print_table(("preset", "what it is"), [(one["name"], one["description"]) for one in entries])
+        return
+    print_table(
+        ("preset", "what it is"),
+        [(one["name"], one["description"] + " (needs model)" * one["needs_model"]) for one in entries],
+    )
+    if any(one["needs_model"] for one in entries):
+        print("\n(needs model): 'codecfx models list' says which there are, and how to get them")
 
 
 @app.command()
