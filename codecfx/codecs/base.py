@@ -27,11 +27,19 @@ class CodecFormat:
     channels: int
     frame_samples: int  # per channel
     lookahead_samples: int  # content delay beyond framing, at sample_rate
+    # How many frames are computed at once, never more or fewer: networks of float32 give other bits in
+    # other runs. 1 for a codec to which it makes no difference
+    run_frames: int = 1
+
+    @property
+    def run_samples(self) -> int:
+        """Samples of a run, per channel: what is filled before the codec works."""
+        return self.run_frames * self.frame_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One frame, encoded: bytes, or the integer tokens of a neural codec, (books, hops)."""
+    """One frame, encoded: bytes, or the integer tokens of a neural codec, (channels, books, hops)."""
 
     payload: bytes | NDArray[np.int32]
     bits: int  # what a network would carry: for tokens, less than their bytes in memory
@@ -55,10 +63,10 @@ NEXT_FRAME, CROSSFADE = "next frame", "crossfade"  # Facts.changes
 class Codec(Protocol):
     """k frames in, exactly k packets out; k packets in, exactly k frames out.
 
-    One codec serves one stream. The result never depends on how frames were grouped into runs.
-    `encode` and `decode` share no memory, so a link may run each in a thread of its own; everything
-    else is called by one thread at a time. A codec whose library buffers primes itself with silence
-    in `reset` and counts that as lookahead.
+    One codec serves one stream. The result never depends on how frames were grouped into calls; k is
+    a multiple of `format.run_frames`. `encode` and `decode` share no memory, so a link may run each in
+    a thread of its own; everything else is called by one thread at a time. A codec whose library
+    buffers primes itself with silence in `reset` and counts that as lookahead.
     """
 
     name: ClassVar[str]  # how presets and the command line call it: lower case
@@ -89,7 +97,7 @@ class Codec(Protocol):
         """Compress float32 (channels, k * frame_samples), k >= 1, finite. [audio thread]
 
         Raises:
-            FrameSizeError: not whole frames of this format.
+            FrameSizeError: not whole frames, or runs of frames, of this format.
         """
 
     def decode(self, packets: Sequence[Packet | None]) -> Audio:
@@ -102,6 +110,9 @@ class Codec(Protocol):
     def set(self, parameter_id: str, value: Value) -> None:
         """Change a next-frame parameter, from the next frame encoded on; an engine that cannot change
         while it runs is crossfaded into another within the next few. [audio thread]
+
+        A codec of runs has `set_within(parameter_id, value, frame)` beside it: from that frame of the
+        next run on, counted from 0.
         """
 
     def reset(self) -> None:
@@ -112,12 +123,14 @@ class Codec(Protocol):
 
 
 def check_frames(frames: Audio, codec_format: CodecFormat) -> int:
-    """How many frames `frames` holds. Raises FrameSizeError unless they are whole and at least one."""
+    """How many frames `frames` holds. Raises FrameSizeError unless they are whole, at least one, and
+    whole runs of frames where the format has them.
+    """
     channels, samples = frames.shape
-    count, rest = divmod(samples, codec_format.frame_samples)
-    if rest or not count or channels != codec_format.channels:
+    runs, rest = divmod(int(samples), codec_format.run_samples)
+    if rest or not runs or channels != codec_format.channels:
         raise FrameSizeError(
             f"got {channels} x {samples} samples; this codec takes {codec_format.channels} channels "
-            f"and whole frames of {codec_format.frame_samples} samples: cut the stream into frames"
+            f"and whole frames of {codec_format.run_samples} samples: cut the stream into frames"
         )
-    return int(count)
+    return runs * codec_format.run_frames

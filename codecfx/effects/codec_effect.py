@@ -12,7 +12,6 @@ from codecfx.effects.base import BYPASS, MIX, STEP_SAMPLES, Effect, Processor, S
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.errors import UnsupportedFormat
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
-from codecfx.stream.framing import Framed
 from codecfx.stream.link import Link
 from codecfx.stream.resampling import there_and_back
 from codecfx.stream.stage import Series, Stage
@@ -31,7 +30,7 @@ def signal_path(link: Link, sample_rate: int, channels: int) -> Stage:
         [
             *([MatchChannels(channels, codec.channels)] if folded else []),
             *there,
-            Framed(codec.frame_samples, codec.channels, link.run, link.reset, codec.lookahead_samples),
+            link.framed(),
             *back,
             *([MatchChannels(codec.channels, channels)] if folded else []),
         ]
@@ -61,8 +60,8 @@ class PacketReading:
 class CodecEffect(Effect):
     """Audio through a codec and back: pairs of channels through one codec each, an odd one in mono.
 
-    Latency is one frame less a sample, plus the codec's lookahead, plus the resamplers' delay where the
-    host's rate is not the codec's; rounded up to whole samples by the resamplers themselves.
+    Latency is one frame (or run of them) less a sample, plus the codec's lookahead, plus the delay of
+    the resamplers where the host's rate is not the codec's, which round it up to whole samples.
     """
 
     codec: ClassVar[type[Codec]]

@@ -35,6 +35,11 @@ class Framed:
         self._nothing = silence(channels, 0)
         self._filled = 0
 
+    @property
+    def waiting_samples(self) -> int:
+        """How much of the next frame is there already. [any thread]"""
+        return self._filled
+
     def push(self, chunk: Audio) -> Audio:
         size, filled = self.frame_samples, self._filled
         samples = chunk.shape[1]

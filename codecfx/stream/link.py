@@ -10,6 +10,7 @@ import numpy as np
 from codecfx.audio import Audio
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
+from codecfx.stream.framing import Framed
 
 # What one thread hands the other at a time: long enough that handing over costs nothing
 _PART_SAMPLES = 16_384
@@ -34,29 +35,43 @@ class Link:
         """`in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live."""
         self.codec = codec
         self.meter = LinkMeter()
-        self._changes: dict[str, Value] = {}
+        self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
+        self._framed: Framed | None = None
         self._decoder = ThreadPoolExecutor(1, "codecfx-decode") if in_two_threads else None
 
+    def framed(self) -> Framed:
+        """This link as a stage: samples in any amounts, in runs of frames through the codec."""
+        form = self.codec.format
+        self._framed = Framed(
+            form.run_samples, form.channels, self.run, self.reset, form.lookahead_samples
+        )
+        return self._framed
+
     def set(self, parameter_id: str, value: Value) -> None:
-        """Change a next-frame parameter from the frame on that is being filled. What is slow about it
-        happens here, not in the audio. [control thread]
+        """Change a next-frame parameter from the frame on that is being filled, also where frames are
+        computed in runs. What is slow about it happens here, not in the audio. [control thread]
         """
         announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
         if announce is not None:
             announce(parameter_id, value)
-        self._changes[parameter_id] = value
+        waiting = self._framed.waiting_samples if self._framed else 0
+        self._changes[waiting // self.codec.format.frame_samples, parameter_id] = value
 
     def run(self, frames: Audio) -> Audio:
-        """Encode and decode whole frames. [audio thread]"""
+        """Encode and decode whole runs of frames. [audio thread]"""
         while self._changes:
-            self.codec.set(*self._changes.popitem())
+            (frame, parameter_id), value = self._changes.popitem()
+            if frame:
+                self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
+            else:
+                self.codec.set(parameter_id, value)
         if self._decoder is None or frames.shape[1] < 2 * _PART_SAMPLES:
             return self._decode(self._encode(frames))
         return self._run_in_two_threads(frames, self._decoder)
 
     def _run_in_two_threads(self, frames: Audio, decoder: ThreadPoolExecutor) -> Audio:
         """Decode each part of a long run while the next is encoded; engines release the GIL."""
-        size = self.codec.format.frame_samples
+        size = self.codec.format.run_samples
         step = -(-_PART_SAMPLES // size) * size
         decoded: list[Future[Audio]] = []
         try:
@@ -84,5 +99,7 @@ class Link:
         return frames
 
     def reset(self) -> None:
+        for change in sorted(self._changes):  # the last of each parameter holds from the start
+            self.codec.set(change[1], self._changes.pop(change))
         self.codec.reset()
         self.meter = LinkMeter()
