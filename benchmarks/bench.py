@@ -3,6 +3,7 @@ quotes. Bounds are printed whether met or not; machines are noisy, so every figu
 
 usage: make bench   (needs ffmpeg on the path for the rows of files; 20 minutes)
        python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
+       python benchmarks/bench.py neural
 """
 
 import compileall
@@ -24,6 +25,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import classic_codecs
+import neural_codecs
 from stem import synthesise
 
 HERE = Path(__file__).parent
@@ -56,7 +58,10 @@ def main() -> None:
             chosen = sys.argv[sys.argv.index("classic") + 1 :]
             print("\n".join(row.line() for row in classic(work, chosen)))
             return
-        for measure in (whole_file, memory, small_blocks, help_text, classic):
+        if "neural" in sys.argv:
+            print("\n".join(row.line() for row in neural(work)))
+            return
+        for measure in (whole_file, memory, small_blocks, help_text, neural, classic):
             rows += measure(work)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {system}"
@@ -129,6 +134,49 @@ def classic(work: Path, chosen: Sequence[str] = ()) -> list[Row]:
         pairs = _pairs(mine, theirs, 3)
         rows.append(_row(f"5 min stereo, {name}: CPU", *pairs, lambda usage: usage.cpu, "s", bound))
         print(rows[-1].line(), flush=True)
+    return rows
+
+
+def neural(work: Path) -> list[Row]:
+    """Neural codecs on one thread, against real time and against Meta's package: medians of 5."""
+
+    def times(what: str, *arguments: object) -> list[dict[str, float]]:
+        return [neural_codecs.measured(what, *arguments) for _ in range(5)]
+
+    def against_time(name: str, figures: list[dict[str, float]], key: str, bound: float) -> Row:
+        seconds = statistics.median(one[key] for one in figures)
+        return Row(name, f"{1000 * seconds:.0f} ms", "1000 ms", seconds, bound)
+
+    rows = []
+    for hops, most in ((75, 1 / 13), (8, 1 / 11)):
+        figures = times("runs", hops)
+        for way in ("encode", "decode"):
+            name = f"EnCodec, {hops} hops at once: {way} a second"
+            rows.append(against_time(name, figures, way, round(most, 3)))
+    for channels, most in ((1, 0.40), (2, 0.65)):
+        figures = times("live", channels)
+        name = f"EnCodec live, 2 hops, 48 kHz, {'stereo' if channels == 2 else 'mono'}"
+        rows.append(against_time(f"{name}: of a core", figures, "core", most))
+        late = statistics.median(one["late"] for one in figures)
+        rows.append(Row(f"{name}: late calls", f"{100 * late:.2f} %", "–", late, 0.001))
+    pairs = [
+        (
+            neural_codecs.measured("ours_offline", 60),
+            neural_codecs.measured("package_offline", 60),
+        )
+        for _ in range(5)
+    ]
+    mine, theirs = ([pair[side]["cpu"] for pair in pairs] for side in (0, 1))
+    ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+    a, b = statistics.median(mine), statistics.median(theirs)
+    rows.append(Row("EnCodec, 60 s offline: CPU", f"{a:.2f} s", f"{b:.2f} s", ratio, round(1 / 2.4, 3)))
+    mine, theirs = ([pair[side]["mib"] for pair in pairs] for side in (0, 1))
+    a, b = statistics.median(mine), statistics.median(theirs)
+    rows.append(Row("EnCodec, 60 s offline: memory grown", f"{a:.0f} MiB", f"{b:.0f} MiB", a / b, None))
+    rows.append(
+        against_time("Lyra, numpy: a second there and back", times("lyra", "numpy"), "both", 0.111)
+    )
+    rows.append(against_time("Lyra, LiteRT: the same", times("lyra", "litert"), "both", 0.04))
     return rows
 
 

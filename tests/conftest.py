@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from hypothesis import HealthCheck, settings
+from made_models import use_made_models
 
 from codecfx import codecs
 from codecfx.codecs.family import libraries
@@ -22,6 +23,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("codecfx")
+
+
+def pytest_configure() -> None:
+    """Before xdist starts its workers, which inherit the environment."""
+    use_made_models()
 
 
 @pytest.fixture(scope="session")

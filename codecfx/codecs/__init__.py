@@ -16,6 +16,10 @@ from codecfx.errors import UnknownName
 _BUILT_IN = {
     "pcm": ("codecfx.codecs.pcm", "PCM"),
     "opus": ("codecfx.codecs.opus", "Opus"),
+    "encodec": ("codecfx.codecs.encodec.encodec", "EnCodec"),
+    "encodec48": ("codecfx.codecs.encodec.encodec48", "EnCodec48"),
+    "lyra": ("codecfx.codecs.lyra.lyra", "Lyra"),
+    "soundstream": ("codecfx.codecs.lyra.lyra", "SoundStream"),
 }
 _FAMILY = "codecfx.codecs.family"
 _registered: dict[str, type[Codec]] = {}
