@@ -12,22 +12,23 @@ Tokens: TypeAlias = NDArray[np.int32]
 Vectors: TypeAlias = NDArray[np.floating]
 
 NO_TOKEN = -1  # a book that says nothing: adds nothing
-# Vectors in one product: OpenBLAS computes two of 128 with 1024 codewords in one thread (262,144
-# products at most), so that the bits depend neither on how many vectors there are nor on the machine
-_AT_ONCE = 2
+# Vectors and codewords in one product. OpenBLAS computes 8 x 128 x 256 in one thread (262,144 at most),
+# so that the bits depend neither on how many vectors there are nor on the machine's cores
+_VECTORS, _WORDS = 8, 256
 
 
 class ResidualQuantizer:
     """Books of codewords; vectors in, tokens out, and back, in the books' precision. Has no memory."""
 
     def __init__(self, books: Vectors) -> None:
-        """`books` is (books, codewords, dimension)."""
-        self.books, self.codewords, _ = books.shape
+        """`books` is (books, codewords, dimension); codewords come in multiples of 256."""
+        self.books, self.codewords, dimension = books.shape
         # Distances seen from the middle of each book: what all its codewords share would cost digits
         self._middles = books.mean(axis=1)
         centred = books - self._middles[:, np.newaxis]
-        self._search = np.ascontiguousarray(centred.transpose(0, 2, 1))
-        self._half_squares = 0.5 * np.square(centred).sum(axis=2)
+        parts = centred.reshape(self.books, -1, _WORDS, dimension)
+        self._search = np.ascontiguousarray(parts.transpose(0, 1, 3, 2))
+        self._half_squares = 0.5 * np.square(parts).sum(axis=3)[:, :, np.newaxis]
         # Behind the last codeword stands nothing, where NO_TOKEN finds it
         self._words = np.concatenate((books, np.zeros_like(books[:, :1])), axis=1)
 
@@ -36,15 +37,15 @@ class ResidualQuantizer:
         codeword. Fewer books give the first rows of more.
         """
         count = len(vectors)
-        left = np.zeros((-(-count // _AT_ONCE) * _AT_ONCE, vectors.shape[1]), vectors.dtype)
+        left = np.zeros((-(-count // _VECTORS) * _VECTORS, vectors.shape[1]), vectors.dtype)
         left[:count] = vectors
         tokens = np.empty((books, len(left)), np.int32)
         for book, found in enumerate(tokens):
             # |x - w|^2 is least where x.w - |w|^2 / 2 is greatest
-            pairs = (left - self._middles[book]).reshape(-1, _AT_ONCE, vectors.shape[1])
-            likeness = pairs @ self._search[book]
+            blocks = (left - self._middles[book]).reshape(-1, 1, _VECTORS, vectors.shape[1])
+            likeness = blocks @ self._search[book]  # (blocks, parts, vectors, codewords)
             likeness -= self._half_squares[book]
-            found[:] = likeness.argmax(axis=2).ravel()
+            found[:] = likeness.transpose(0, 2, 1, 3).reshape(-1, self.codewords).argmax(axis=1)
             left -= self._words[book, found]
         return tokens[:, :count]
 

@@ -72,12 +72,28 @@ class OnGraph:
     # The operations
 
     def convolve(self, x: str, weight: Weights, bias: Weights, stride: int) -> str:
-        return self._node("Conv", x, self._weights(weight), self._weights(bias), strides=[stride])
+        """In two dimensions, of which one is 1: ONNX Runtime has faster kernels for them."""
+        image = self._node("Unsqueeze", x, self._numbers(2))
+        weights = (self._weights(weight[:, :, np.newaxis]), self._weights(bias))
+        y = self._node("Conv", image, *weights, strides=[1, stride])
+        return self._node("Squeeze", y, self._numbers(2))
 
     def upsample(self, x: str, weight: Weights, bias: Weights, first: int, last: int) -> str:
-        stride = weight.shape[2] // 2
-        inputs = (x, self._weights(weight), self._weights(bias))
-        return self._node("ConvTranspose", *inputs, strides=[stride], pads=[first, last])
+        """As a convolution of kernel 2, whose `stride` outputs for each channel are then put in a row:
+        what a sample leaves behind, and what the next one begins with. Faster than ONNX Runtime's own.
+        """
+        incoming, channels, kernel = weight.shape
+        stride = kernel // 2
+        inner = first == last == stride
+        if not inner:  # nothing comes before the first sample and after the last
+            x = self._node("Pad", x, self._numbers(0, 0, 1, 0, 0, 1))
+        both = np.stack((weight[:, :, stride:], weight[:, :, :stride]), axis=3)
+        rows = both.transpose(1, 2, 0, 3).reshape(channels * stride, incoming, 2)
+        y = self.convolve(x, rows, np.repeat(bias, stride), 1)
+        y = self._node("Reshape", y, self._numbers(0, channels, stride, -1))
+        y = self._node("Transpose", y, perm=[0, 1, 3, 2])
+        y = self._node("Reshape", y, self._numbers(0, channels, -1))
+        return y if inner else self.trim(y, first, last)
 
     def lstm(self, x: str, cell: Cell, h: str | None, c: str | None) -> tuple[str, str, str]:
         x = self._node("Transpose", x, perm=[2, 0, 1])
@@ -101,7 +117,9 @@ class OnGraph:
         return self._node("Add", y, self._weights(shift[:, np.newaxis]))
 
     def elu(self, x: str) -> str:
-        return self._node("Elu", x)
+        """Of plain parts, for which ONNX Runtime has faster kernels: exp(x) - 1 is above x below 0."""
+        below = self._node("Exp", self._node("Min", x, self._weights(np.zeros(()))))
+        return self._node("Max", x, self._node("Sub", below, self._weights(np.ones(()))))
 
     def add(self, x: str, y: str) -> str:
         return self._node("Add", x, y)
