@@ -5,10 +5,16 @@ stream begins. Bounds of float32: the package differs from itself by as much bet
 (a few codes in a thousand of 32 books, where two codewords are as near).
 """
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +37,7 @@ from signals import (
 
 from codecfx import models
 from codecfx.codecs.base import Packet
-from codecfx.codecs.encodec import checkpoint
+from codecfx.codecs.encodec import checkpoint, reference
 from codecfx.codecs.encodec.arrays import ArrayMemory, OnArrays
 from codecfx.codecs.encodec.checkpoint import HOP_SAMPLES
 from codecfx.codecs.encodec.encodec import KBPS_PER_BOOK, EnCodec
@@ -247,7 +253,7 @@ def test_48_khz_is_the_package_segment_by_segment(random_weights, name):
 def test_nobodys_checkpoint_names_changed():
     import inspect
 
-    package = __import__("encodec")
+    package = reference.load()
     for kind, maker in (
         (CAUSAL, package.EncodecModel.encodec_model_24khz),
         (STEREO, package.EncodecModel.encodec_model_48khz),
@@ -365,6 +371,43 @@ def test_a_change_before_a_reset_holds_after_it():
     assert same(heard, other.decode(other.encode(sound[:, :24_000])))
 
 
+def test_the_last_of_many_settings_holds_whoever_sets_them():
+    """A knob is turned in a thread while the audio runs in another; what it ends at, holds."""
+    link = Link(make(EnCodec, hops=8))
+    stage = link.framed()
+    sound = sound_at("made here", CAUSAL)
+    done = threading.Event()
+
+    def turn():
+        random = np.random.default_rng(0)
+        for books in random.integers(1, 33, 3000):
+            link.set("bitrate_kbps", float(books) * KBPS_PER_BOOK)
+        link.set("bitrate_kbps", 3.0)
+        done.set()
+
+    knob = threading.Thread(target=turn)
+    knob.start()
+    while not done.is_set():
+        stage.push(sound[:, :HOP_SAMPLES])
+    knob.join()
+    stage.push(sound[:, : 32 * HOP_SAMPLES])
+    latest = list(link.meter.recent)[-16:]
+    assert [packet.payload.shape[1] for packet in latest] == [4] * 16
+
+
+def test_an_older_setting_of_a_run_that_is_gone_never_wins():
+    """As when the audio thread ends a run just while the control thread notes a change in it."""
+    link = Link(make(EnCodec, hops=8))
+    stage = link.framed()
+    sound = sound_at("made here", CAUSAL)
+    stage.push(sound[:, : 7 * HOP_SAMPLES])
+    link.set("bitrate_kbps", 3.0)  # on the last hop of the run
+    stage._filled = 0
+    link.set("bitrate_kbps", 24.0)
+    stage.push(sound[:, : 16 * HOP_SAMPLES])
+    assert [packet.payload.shape[1] for packet in link.meter.recent] == [32] * 16
+
+
 def test_changes_never_click():
     """What is above a low sine is no more with a bitrate that changes than with the noisier of two."""
     low = sine(100, 24_000, 96_000)
@@ -480,7 +523,9 @@ def test_a_loss_sounds_on_fades_and_is_forgotten(hops):
     second = 24_000
     assert same(heard[:, :second], clean[:, :second])
     assert rms_db(heard[:, second : second + 800]) > rms_db(clean[:, second : second + 800]) - 20
-    assert not heard[:, second + 7 * HOP_SAMPLES : 2 * second].any()  # silent after 80 ms
+    fading = heard[:, second + 5 * HOP_SAMPLES : second + 6 * HOP_SAMPLES]
+    assert rms_db(fading[:, :100]) > rms_db(clean[:, second:]) - 40  # for 80 ms
+    assert not heard[:, second + 6 * HOP_SAMPLES : 2 * second].any()
     steps = np.abs(np.diff(heard[0]))
     assert steps[second - 100 : second + 3000].max() <= 1.5 * np.abs(np.diff(clean[0])).max()
     after = slice(2 * second + 40 * HOP_SAMPLES, None)
@@ -497,6 +542,72 @@ def test_a_lost_segment_is_the_last_one_again_and_softer():
     assert level[4] > level[3]
     codec.reset()
     assert not codec.decode([None]).any()
+
+
+def test_a_lost_segment_is_silent_in_the_end_and_costs_nothing_then():
+    codec = make(EnCodec48, 2, segment_s=0.1)
+    packets = codec.encode(some_sound(STEREO)[:, : 3 * codec.format.frame_samples])
+    heard = codec.decode([*packets, *[None] * 20])
+    assert not heard[:, 18 * codec.format.frame_samples :].any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": b"\x00" * 80},
+        {"payload": None},
+        {"payload": np.zeros((1, 4, 150))},
+        {"payload": np.zeros((1, 4, 149), np.int32)},
+        {"payload": np.zeros((1, 0, 150), np.int32)},
+        {"payload": np.zeros((1, 17, 150), np.int32)},
+        {"payload": np.zeros((2, 4, 150), np.int32)},
+        {"payload": np.full((1, 4, 150), 1024, np.int32)},
+        {"payload": np.full((1, 4, 150), -1, np.int32)},
+        {"loudness": float("nan")},
+        {"loudness": float("inf")},
+        {"loudness": -1.0},
+        {"loudness": 1e38},
+        {"loudness": None},
+        {"loudness": "loud"},
+    ],
+    ids=str,
+)
+def test_what_is_no_segment_counts_as_lost(change):
+    one, other = make(EnCodec48, 2), make(EnCodec48, 2)
+    packets = one.encode(some_sound(STEREO)[:, : 3 * 47_520])
+    damaged = replace(packets[1], **change)
+    heard = one.decode([packets[0], damaged, packets[2]])
+    assert same(heard, other.decode([packets[0], None, packets[2]]))
+    assert one.describe(damaged) == {}
+    assert one.decode([Packet(packets[0].payload, 0)]) is not None  # without its loudness
+
+
+def test_a_guard_follows_the_decoder(tmp_path, monkeypatch):
+    """The loudest that leaves it is +6 dB of full scale, whatever weights make."""
+    path = tmp_path / "loud.th"
+    key = "decoder.model.15.conv.conv.weight_g"
+    written(path, lambda state: state | {key: 1000 * state[key]})
+    monkeypatch.setenv("CODECFX_MODEL_ENCODEC", str(path))
+    codec = make(EnCodec)
+    assert np.abs(codec.decode(codec.encode(sound_at("made here", CAUSAL)))).max() == 2
+
+
+def test_a_loud_segment_is_held_and_soon_forgotten():
+    codec = make(EnCodec48, 2)
+    packets = codec.encode(some_sound(STEREO)[:, : 2 * 47_520])
+    heard = codec.decode([replace(packets[0], loudness=1e5), packets[1], None])
+    assert np.abs(heard).max() == 2
+    assert np.abs(heard[:, -40_000:]).max() < 1
+
+
+def test_a_segments_bitrate_moves_too():
+    codec = make(EnCodec48, 2)
+    sound = some_sound(STEREO)[:, :47_520]
+    for kbps in (1.5, 24, 6):
+        codec.set("bitrate_kbps", kbps)
+        (packet,) = codec.encode(sound)
+        assert packet.payload.shape == (1, round(kbps / 1.5), 150)
+        assert codec.describe(packet)["books"] == str(round(kbps / 1.5))
 
 
 @pytest.mark.parametrize("segment_s", [0.1, 0.25, 0.5, 1.0])
@@ -626,10 +737,10 @@ print(sorted(set(sys.modules) & {{"torch", "encodec", "onnx"}} - set({blocked}))
 """
 
 
-def play(path, blocked=(), **options):
+def play(path, blocked=(), more=None, before="", **options):
     """Run an EnCodec in a process of its own, in which some packages cannot be imported."""
-    environment = {**__import__("os").environ, "CODECFX_MODEL_ENCODEC": str(path)}
-    code = PLAY.format(blocked=list(blocked))
+    environment = {**os.environ, "CODECFX_MODEL_ENCODEC": str(path), **(more or {})}
+    code = before + PLAY.format(blocked=list(blocked))
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, **options
     )
@@ -682,13 +793,86 @@ def test_another_checkpoint_of_that_name_is_exported_too(tmp_path, monkeypatch):
     written(path, lambda state: state | {"decoder.model.15.conv.conv.bias": torch_full(-5.9)})
     second = make(EnCodec)
     assert not same(second.decode(second.encode(sound)), heard)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.npz"))) == 1  # the first is of no use any more
 
 
 def torch_full(value):
     import torch
 
     return torch.full((1,), value)
+
+
+def test_many_at_once_make_one_export(tmp_path):
+    path = tmp_path / "mine.th"
+    shutil.copy(ENCODEC / "encodec.th", path)
+    environment = {**os.environ, "CODECFX_MODEL_ENCODEC": str(path)}
+    code = PLAY.format(blocked=[]) + "\nprint('torch' in sys.modules)"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    said = [one.communicate()[0].split() for one in running]
+    assert [words[-2] for words in said] == ["True"] * 3
+    assert [words[-1] for words in said].count("True") == 1  # one of them made it
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_threads_make_one_export(tmp_path, monkeypatch):
+    path = tmp_path / "mine.th"
+    shutil.copy(ENCODEC / "encodec.th", path)
+    monkeypatch.setenv("CODECFX_MODEL_ENCODEC", str(path))
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: make(EnCodec), range(2)))
+    sound = sound_at("made here", CAUSAL)[:, :3200]
+    assert content_of(made[0].encode(sound)) == content_of(made[1].encode(sound))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def content_of(packets):
+    return [packet.payload.tobytes() for packet in packets]
+
+
+AS_NOBODY = """
+import os, sys
+import numpy as np, codecfx
+from codecfx.codecs.encodec import encodec, export, graph, session
+from codecfx.effects import base, codec_effect
+import numpy.random
+import onnxruntime, platformdirs, torch
+path, os.environ["CODECFX_MODEL_ENCODEC"] = os.environ["CODECFX_MODEL_ENCODEC"], {warm!r}
+encodec.model._loaded(encodec.CAUSAL, export.Path({warm!r}), "warm")  # whatever is imported for it, is
+codecfx.EnCodec()(np.zeros((1, 1000), np.float32), 24_000)
+os.environ["CODECFX_MODEL_ENCODEC"] = path
+os.setuid(65534)  # root may write everywhere
+"""
+
+
+def test_where_nobody_may_write_the_export_lies_with_the_models():
+    """And one that lies beside the checkpoint is used there all the same."""
+    with tempfile.TemporaryDirectory() as folder:  # not below a folder of root's alone
+        theirs, mine = Path(folder, "theirs"), Path(folder, "mine")
+        Path(folder).chmod(0o755)
+        theirs.mkdir(mode=0o755)
+        mine.mkdir()
+        mine.chmod(0o777)
+        shutil.copy(ENCODEC / "encodec.th", theirs / "their.th")
+        if os.geteuid():
+            theirs.chmod(0o555)
+        warm = shutil.copy(ENCODEC / "encodec.th", Path(folder, "warm.th"))
+        before = AS_NOBODY.format(warm=str(warm)) if os.geteuid() == 0 else ""
+        home = {"CODECFX_MODELS": str(mine)}
+        made = play(theirs / "their.th", more=home, before=before)
+        assert made.stdout.endswith(" True\n"), made.stderr
+        assert [one.name for one in theirs.iterdir()] == ["their.th"]
+        (kept,) = mine.iterdir()
+        theirs.chmod(0o755)
+        shutil.copy(kept, theirs / kept.name)
+        kept.unlink()
+        again = play(theirs / "their.th", ["torch", "onnx"], more=home)
+        assert again.stdout == "[] True\n", again.stderr
+        assert not list(mine.iterdir())
 
 
 def test_no_room_is_said_and_leaves_nothing(tmp_path):

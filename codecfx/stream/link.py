@@ -55,7 +55,11 @@ class Link:
         if announce is not None:
             announce(parameter_id, value)
         waiting = self._framed.waiting_samples if self._framed else 0
-        self._changes[waiting // self.codec.format.frame_samples, parameter_id] = value
+        frame = waiting // self.codec.format.frame_samples
+        for later in list(self._changes):  # of a run that is gone meanwhile: this one is newer
+            if later[1] == parameter_id and later[0] > frame:
+                self._changes.pop(later, None)
+        self._changes[frame, parameter_id] = value
 
     def run(self, frames: Audio) -> Audio:
         """Encode and decode whole runs of frames. [audio thread]"""

@@ -29,6 +29,7 @@ HOP_SAMPLES = 320
 BOOK_SIZE = 1024  # codewords to a book: ten bits
 _KERNEL, _RESIDUAL_KERNEL = 7, 3
 _LSTM_LAYERS = 2
+_LARGEST = 1e6  # no trained weight is; float32 would add such up to what is no number
 
 NEEDS_EXTRA = "to read an EnCodec checkpoint for the first time, install: pip install 'codecfx[neural]'"
 
@@ -67,11 +68,12 @@ def load(path: Path, kind: Kind) -> Checkpoint:
     """
     try:
         import torch
-    except ImportError:
+    except (ImportError, OSError):  # missing, or of libraries that are
         raise CodecUnavailable(NEEDS_EXTRA) from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        weights = {str(key): tensor.double().numpy() for key, tensor in state.items()}
+        tensors = {key: one for key, one in state.items() if isinstance(one, torch.Tensor)}
+        weights = {str(key): tensor.double().numpy() for key, tensor in tensors.items()}
     except Exception as error:  # whatever a file of somebody else's does to torch's reader
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(
@@ -190,10 +192,14 @@ class _Reading:
         )
         if not fits:
             wanted = " x ".join("any" if size is None else str(size) for size in shape)
-            raise self._foreign(f"'{key}' is {' x '.join(map(str, weights.shape))}, expected {wanted}")
-        if not np.isfinite(weights).all():
+            found = " x ".join(map(str, weights.shape)) or "one number"
+            raise self._foreign(f"'{key}' is {found}, expected {wanted}")
+        if not (np.abs(weights) < _LARGEST).all():
             raise self._foreign(f"'{key}' holds what is no number")
         return weights
 
     def _foreign(self, reason: str) -> ModelFileError:
-        return ModelFileError(f"{self._path} is no checkpoint of {self._kind.title}: {reason}")
+        return ModelFileError(
+            f"{self._path} is no checkpoint of {self._kind.title}: {reason}; "
+            f"type: codecfx models pull {self._kind.model}, or name another file"
+        )

@@ -83,7 +83,7 @@ class EnCodec:
     _encoder: Caches  # of all channels, (channels, ...) each
     _decoder: Caches
     _heard: Tokens  # what sounds on where a packet is lost, (channels, books)
-    _gain: float  # of the last sample
+    _lost: int  # hops in a row
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         streams = 1 if settings["coupling"] == "mono" else channels
@@ -91,7 +91,7 @@ class EnCodec:
         self.format = CodecFormat(SAMPLE_RATE, streams, HOP_SAMPLES, 0, run_frames=self._hops)
         self._model = model.load(CAUSAL)
         self._mid_side = settings["coupling"] == "mid_side" and streams == 2
-        self._books = _books(settings["bitrate_kbps"])
+        self._books = round(float(settings["bitrate_kbps"]) / KBPS_PER_BOOK)
         self._planned: dict[int, int] = {}  # books from a hop of the next run on
         self.reset()
 
@@ -129,18 +129,19 @@ class EnCodec:
 
     def _decode_run(self, packets: Sequence[Packet | None]) -> Audio:
         tokens = np.full((CAUSAL.books, self.format.channels, self._hops), NO_TOKEN, np.int32)
-        gains = [self._gain]
+        most, gains = 0, [_gain(self._lost)]
         for hop, packet in enumerate(packets):
             heard = self._tokens_of(packet)
             if heard is not None:
                 self._heard = heard
-            gains.append(1.0 if heard is not None else max(0.0, gains[-1] - 1 / _FADE_HOPS))
+            self._lost = 0 if heard is not None else min(self._lost + 1, _FADE_HOPS)
+            gains.append(_gain(self._lost))
             tokens[: self._heard.shape[1], :, hop] = self._heard.T
-        self._gain = gains[-1]
-        vectors = self._model.quantizer.decode(tokens.reshape(CAUSAL.books, -1))
+            most = max(most, self._heard.shape[1])
+        vectors = self._model.quantizer.decode(tokens[:most].reshape(most, -1))
         latents = vectors.reshape(self.format.channels, self._hops, -1).transpose(0, 2, 1)
         frames, self._decoder = self._model.decoder.run(latents, self._decoder)
-        return frames[:, 0] * _ramps(gains)
+        return frames[:, 0] if min(gains) == 1 else frames[:, 0] * _ramps(gains)
 
     def _tokens_of(self, packet: Packet | None) -> Tokens | None:
         """A packet's tokens (channels, books); None for one that is lost, or holds something else."""
@@ -159,7 +160,7 @@ class EnCodec:
     def set_within(self, parameter_id: str, value: Value, frame: int) -> None:
         """Change a parameter from a hop of the next run on. [audio thread]"""
         if parameter_id == "bitrate_kbps":
-            self._planned[frame] = _books(value)
+            self._planned[frame] = round(float(value) / KBPS_PER_BOOK)
 
     def reset(self) -> None:
         for hop in sorted(self._planned):
@@ -169,15 +170,11 @@ class EnCodec:
         book = slice(self._books - 1, self._books)
         self._decoder = tuple(np.repeat(one[book], streams, axis=0) for one in silent.decoder)
         self._heard = np.repeat(silent.tokens[np.newaxis, : self._books], streams, axis=0)
-        self._gain = 1.0
+        self._lost = 0
 
     def describe(self, packet: Packet) -> Mapping[str, str]:
         tokens = self._tokens_of(packet)
         return {} if tokens is None else {"books": str(tokens.shape[1])}
-
-
-def _books(kbps: Value) -> int:
-    return max(1, round(float(kbps) / KBPS_PER_BOOK))
 
 
 def _packet(tokens: Tokens) -> Packet:
@@ -188,6 +185,11 @@ def _packet(tokens: Tokens) -> Packet:
 def _turned(pair: Audio) -> Audio:
     """Left and right to twice mid and side; mid and side to left and right."""
     return np.stack((pair[0] + pair[1], pair[0] - pair[1]))
+
+
+def _gain(lost: int) -> float:
+    """How loud the last of so many lost hops ends."""
+    return 1 - lost / _FADE_HOPS
 
 
 def _ramps(gains: Sequence[float]) -> Audio:

@@ -27,7 +27,9 @@ KBPS_PER_BOOK = SAMPLE_RATE / HOP_SAMPLES * BITS_PER_TOKEN / 1000  # 1.5
 _OVERLAP = 100  # of a segment's samples, one in that many is in the next one too
 _LOUDNESS_BITS = 32  # as Meta's file format stores it
 _QUIETEST = 1e-8  # added to the loudness that a segment is divided by
+_LOUDEST = 1e6  # no sound that is encoded is louder
 _FADE = 0.5  # what a lost segment repeats of the last one: half of it, then a quarter
+_SILENT = 1e-4  # until it is -80 dB
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,13 @@ class EnCodec48:
             SAMPLE_RATE, STEREO.channels, self._segment - self._overlap, self._overlap
         )
         self._model = model.load(STEREO)
-        self._books = _books(settings["bitrate_kbps"])
+        self._books = round(float(settings["bitrate_kbps"]) / KBPS_PER_BOOK)
         rise = np.arange(1, self._overlap + 1, dtype=np.float32) / np.float32(self._overlap + 1)
         self._rise, self._fall = rise, rise[::-1]
         self._before = silence(STEREO.channels, self._overlap)  # what the next segment begins with
         self._end = silence(STEREO.channels, self._overlap)  # of the last segment
         self._heard: tuple[Tokens, float] | None = None  # what sounds on where a packet is lost
+        self._gain = 1.0  # and how loud
 
     @classmethod
     def widest(cls, settings: Settings) -> int:
@@ -125,15 +128,17 @@ class EnCodec48:
     def _decoded(self, packet: Packet | None) -> Audio:
         """A frame: where segments overlap, the end of the last one falls and this one rises."""
         heard = self._heard_in(packet)
-        if heard is None and self._heard is not None:  # lost: what was last heard again, more softly
-            heard = self._heard[0], self._heard[1] * _FADE
-        self._heard = heard
-        segment = silence(STEREO.channels, self._segment)
         if heard is not None:
-            tokens, loudness = heard
+            self._heard, self._gain = heard, 1.0
+        else:  # lost: what was last heard again, more softly
+            self._gain *= _FADE
+        segment = silence(STEREO.channels, self._segment)
+        if self._heard is not None and self._gain > _SILENT:
+            tokens, loudness = self._heard
             latents = self._model.quantizer.decode(tokens).T[np.newaxis]
             sound, _ = self._model.decoder.run(np.ascontiguousarray(latents))
             segment = np.clip(sound[0] * np.float32(loudness), -LOUDEST_PEAK, LOUDEST_PEAK)
+            segment *= np.float32(self._gain)
         start = self._end * self._fall + segment[:, : self._overlap] * self._rise
         self._end = segment[:, self.format.frame_samples :]
         return np.concatenate((start, segment[:, self._overlap : self.format.frame_samples]), axis=1)
@@ -150,23 +155,23 @@ class EnCodec48:
             return None
         if tokens.min() < 0 or tokens.max() >= self._model.quantizer.codewords:
             return None
-        return (tokens[0].astype(np.int32), loudness) if np.isfinite(loudness) else None
+        if not isinstance(loudness, float) or not 0 <= loudness <= _LOUDEST:
+            return None
+        return tokens[0].astype(np.int32), loudness
 
     def set(self, parameter_id: str, value: Value) -> None:
         if parameter_id == "bitrate_kbps":
-            self._books = _books(value)
+            self._books = round(float(value) / KBPS_PER_BOOK)
 
     def reset(self) -> None:
         self._before = np.zeros_like(self._before)
         self._end = np.zeros_like(self._end)
-        self._heard = None
+        self._heard, self._gain = None, 1.0
 
     def describe(self, packet: Packet) -> Mapping[str, str]:
-        if not isinstance(packet, SegmentPacket):
+        heard = self._heard_in(packet)
+        if heard is None:
             return {}
-        level = 20 * np.log10(packet.loudness)
-        return {"books": str(np.shape(packet.payload)[1]), "loudness": f"{level:.0f} dB"}
-
-
-def _books(kbps: Value) -> int:
-    return max(1, round(float(kbps) / KBPS_PER_BOOK))
+        tokens, loudness = heard
+        level = 20 * np.log10(max(loudness, _QUIETEST))
+        return {"books": str(len(tokens)), "loudness": f"{level:.0f} dB"}

@@ -3,7 +3,6 @@ silence. Made once with torch and onnx, and kept as one file of arrays, which ne
 """
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +18,7 @@ from codecfx.codecs.encodec.network import START_HOPS, Network
 from codecfx.codecs.encodec.session import Session
 from codecfx.codecs.residual_quantizer import ResidualQuantizer
 from codecfx.errors import CodecUnavailable, ModelFileError
+from codecfx.models.locking import locked
 
 Export: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -36,36 +36,57 @@ def exported(kind: Kind, path: Path, digest: str) -> Export:
         CodecUnavailable: torch, onnx or ONNX Runtime is not installed.
         ModelFileError: the checkpoint is wrong, or there is no room for the file.
     """
-    kept = _folder(path) / f"{path.name}.{digest[:16]}.v{_VERSION}.npz"
+    name = f"{path.name}.{digest[:16]}.v{_VERSION}.npz"
+    for folder in (path.parent, models.folder()):
+        export = _read(folder / name, kind)
+        if export is not None:
+            return export
+    # Beside the checkpoint, or where models lie if nobody may write there
+    kept = (path.parent if os.access(path.parent, os.W_OK) else models.folder()) / name
     try:
-        with np.load(kept) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):  # none, or half of one
-        made = _made(kind, checkpoint.load(path, kind))
-    _keep(made, kept)
-    return made
-
-
-def _folder(path: Path) -> Path:
-    """Beside the checkpoint, or where models lie if nobody may write there."""
-    return path.parent if os.access(path.parent, os.W_OK) else models.folder()
-
-
-def _keep(made: Export, path: Path) -> None:
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
-            np.savez(file, **made)  # type: ignore[arg-type]
-        os.replace(aside, path)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with locked(kept.with_suffix(".lock")):  # many files rendered at once want one of it
+            export = _read(kept, kind)
+            if export is None:
+                export = _made(kind, checkpoint.load(path, kind))
+                _keep(export, kept)
+                _remove_others(path.name, kept)
     except OSError as error:
         raise ModelFileError(
-            f"what runs of the model cannot be kept at {path} ({error.strerror}); make room for "
-            f"{models.megabytes(sum(array.nbytes for array in made.values()))}, or choose another "
-            "folder with CODECFX_MODELS"
+            f"what runs of the model cannot be kept at {kept} ({error.strerror}); make room for 80 MB "
+            "there"
         ) from None
+    return export
+
+
+def _read(path: Path, kind: Kind) -> Export | None:
+    """What is kept at `path`; None where there is nothing, or only a part of it."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as file:
+            export = {name: file[name] for name in file.files}
+    except Exception:  # whatever half a file does to numpy's reader: it is made anew
+        return None
+    expected = {"encoder", "decoder", "books"} | ({"silent_tokens"} if kind.is_causal else set())
+    return export if expected <= export.keys() else None
+
+
+def _keep(export: Export, path: Path) -> None:
+    aside = path.with_suffix(".part")
+    try:
+        with open(aside, "wb") as file:
+            np.savez(file, **export)  # type: ignore[arg-type]
+        os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _remove_others(checkpoint_name: str, kept: Path) -> None:
+    """Remove what was made of earlier files of a checkpoint's name."""
+    for path in kept.parent.iterdir():
+        if path.name.startswith(f"{checkpoint_name}.") and path.suffix == ".npz" and path != kept:
+            path.unlink(missing_ok=True)
 
 
 def _made(kind: Kind, read: Checkpoint) -> Export:

@@ -31,6 +31,8 @@ def load() -> Any:
     try:
         return import_module("encodec")
     except ImportError as error:
+        if not hasattr(sys.modules.get("torchaudio"), "__file__"):
+            sys.modules.pop("torchaudio", None)
         raise CodecUnavailable(
             f"the encodec package does not load ({error}): pip install 'codecfx[neural]'"
         ) from None
