@@ -258,6 +258,8 @@ def test_a_whole_array_comes_back_aligned_and_as_long_as_it_was(make, prepare, n
 INEXACT_MS = {
     "opus": 0.0625,
     "encodec": 0.015,
+    "lyra": 0.01,
+    "soundstream": 0.01,
     "amr": 0.03,
     "speex": 0.025,
     "g729": 0.035,
