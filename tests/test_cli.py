@@ -726,7 +726,8 @@ def test_one_effect_in_full(tmp_path):
     assert entry == next(one for one in as_json("effects", cwd=tmp_path) if one["name"] == "opus")
     assert names_in(as_json("effects", "compressor", cwd=tmp_path)) == ["Compressor"]
     assert as_json("effects", "chain", cwd=tmp_path)[0]["kind"] == "container"
-    assert "44.1 kHz – ms" in output_of(codecfx("effects", "Convolution", cwd=tmp_path))
+    unknown = output_of(codecfx("effects", "Convolution", cwd=tmp_path))
+    assert "latency: not known before it can be made\n" in unknown
 
 
 def test_codecs_tell_their_frames(tmp_path):
@@ -995,4 +996,6 @@ def test_ctrl_c_in_a_listing_is_one_line(tmp_path):
                 break
         _, rest = process.communicate(timeout=PATIENCE)
     told = [line for line in rest.splitlines() if not line.startswith("import time:")]
-    assert (process.returncode, told) == (130, ["codecfx: error: stopped"])
+    # A shell calls both 130: interrupted inside exec, which makes dataclasses, Python ends by the signal
+    assert process.returncode in (130, -signal.SIGINT)
+    assert told == ["codecfx: error: stopped"]
