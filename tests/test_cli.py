@@ -996,6 +996,6 @@ def test_ctrl_c_in_a_listing_is_one_line(tmp_path):
                 break
         _, rest = process.communicate(timeout=PATIENCE)
     told = [line for line in rest.splitlines() if not line.startswith("import time:")]
-    # A shell calls both 130: interrupted inside exec, which makes dataclasses, Python ends by the signal
+    # A shell calls both 130: interrupted in exec, which makes dataclasses, Python ends by the signal
     assert process.returncode in (130, -signal.SIGINT)
     assert told == ["codecfx: error: stopped"]
