@@ -128,6 +128,8 @@ def _started(
     """What a network makes of x from its very start, and its caches then."""
     memory: ArrayMemory = ArrayMemory()
     first = network.stream(OnArrays(), x[:, :, : START_HOPS * hop].astype(np.float64), memory)
-    caches = tuple(cache.astype(np.float32) for cache in memory.kept)
+    # a graph's caches of sound are pictures of one row, (streams, channels, 1, time)
+    kept = (one[:, :, np.newaxis] if one.ndim == 3 else one for one in memory.kept)
+    caches = tuple(cache.astype(np.float32) for cache in kept)
     rest, caches = session.run(x[:, :, START_HOPS * hop :], caches)
     return np.concatenate((first.astype(np.float32), rest), axis=2), caches

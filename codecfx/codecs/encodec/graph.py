@@ -22,13 +22,13 @@ _END = np.iinfo(np.int64).max
 def streaming_graph(network: Network) -> bytes:
     """The causal network, from `x` (streams, channels, time) and its caches to `y` and new caches."""
     on, memory = OnGraph(), GraphMemory()
-    return on.written(network.stream(on, "x", memory), memory)
+    return on.written(network.stream(on, on.input, memory), memory)
 
 
 def whole_graph(network: Network) -> bytes:
     """The network that sees all of a sound, from `x` to `y`, both (streams, channels, time)."""
     on = OnGraph()
-    return on.written(network.whole(on, "x"), GraphMemory())
+    return on.written(network.whole(on, on.input), GraphMemory())
 
 
 class GraphMemory:
@@ -47,17 +47,21 @@ class GraphMemory:
 
 
 class OnGraph:
-    """Operations on names of a graph's values."""
+    """Operations on names of a graph's values. Inside, sound is (streams, channels, 1, time), pictures
+    of one row, as caches of sound are: ONNX Runtime has faster convolutions for those.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._count = 0
+        self.input = self._node("Unsqueeze", "x", self._numbers(2))
 
     def written(self, y: str, memory: GraphMemory) -> bytes:
         """The graph that ends in `y`, as a file holds it."""
         kept = [f"kept{index}" for index in range(len(memory.kept))]
-        for name, output in zip((y, *memory.kept), ("y", *kept), strict=True):
+        self._nodes.append(helper.make_node("Squeeze", [y, self._numbers(2)], ["y"]))
+        for name, output in zip(memory.kept, kept, strict=True):
             self._nodes.append(helper.make_node("Identity", [name], [output]))
         inputs, outputs = (
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
@@ -72,11 +76,8 @@ class OnGraph:
     # The operations
 
     def convolve(self, x: str, weight: Weights, bias: Weights, stride: int) -> str:
-        """In two dimensions, of which one is 1: ONNX Runtime has faster kernels for them."""
-        image = self._node("Unsqueeze", x, self._numbers(2))
         weights = (self._weights(weight[:, :, np.newaxis]), self._weights(bias))
-        y = self._node("Conv", image, *weights, strides=[1, stride])
-        return self._node("Squeeze", y, self._numbers(2))
+        return self._node("Conv", x, *weights, strides=[1, stride])
 
     def upsample(self, x: str, weight: Weights, bias: Weights, first: int, last: int) -> str:
         """As a convolution of kernel 2, whose `stride` outputs for each channel are then put in a row:
@@ -86,17 +87,17 @@ class OnGraph:
         stride = kernel // 2
         inner = first == last == stride
         if not inner:  # nothing comes before the first sample and after the last
-            x = self._node("Pad", x, self._numbers(0, 0, 1, 0, 0, 1))
+            x = self._node("Pad", x, self._numbers(0, 0, 0, 1, 0, 0, 0, 1))
         both = np.stack((weight[:, :, stride:], weight[:, :, :stride]), axis=3)
         rows = both.transpose(1, 2, 0, 3).reshape(channels * stride, incoming, 2)
         y = self.convolve(x, rows, np.repeat(bias, stride), 1)
         y = self._node("Reshape", y, self._numbers(0, channels, stride, -1))
         y = self._node("Transpose", y, perm=[0, 1, 3, 2])
-        y = self._node("Reshape", y, self._numbers(0, channels, -1))
+        y = self._node("Reshape", y, self._numbers(0, channels, 1, -1))
         return y if inner else self.trim(y, first, last)
 
     def lstm(self, x: str, cell: Cell, h: str | None, c: str | None) -> tuple[str, str, str]:
-        x = self._node("Transpose", x, perm=[2, 0, 1])
+        x = self._node("Squeeze", self._node("Transpose", x, perm=[3, 0, 1, 2]), self._numbers(3))
         biases = np.concatenate((_in_order(cell.bias), 0 * cell.bias))  # ONNX adds two
         weights = (_in_order(cell.of_input), _in_order(cell.of_state), biases)
         stored = [self._weights(one[np.newaxis]) for one in weights]
@@ -105,7 +106,8 @@ class OnGraph:
         y, h, c = self._outputs(3, "LSTM", x, *stored, "", *before, hidden_size=size)
         y = self._node("Squeeze", y, self._numbers(1))
         h, c = (self._node("Squeeze", one, self._numbers(0)) for one in (h, c))
-        return self._node("Transpose", y, perm=[1, 2, 0]), h, c
+        y = self._node("Transpose", y, perm=[1, 2, 0])
+        return self._node("Unsqueeze", y, self._numbers(2)), h, c
 
     def normalise(self, x: str, scale: Weights, shift: Weights) -> str:
         """As an instance norm of one long channel, which every runtime has."""
@@ -113,8 +115,8 @@ class OnGraph:
         one, nothing = self._weights(np.ones(1)), self._weights(np.zeros(1))
         row = self._node("InstanceNormalization", row, one, nothing, epsilon=1e-5)
         y = self._node("Reshape", row, self._node("Shape", x))
-        y = self._node("Mul", y, self._weights(scale[:, np.newaxis]))
-        return self._node("Add", y, self._weights(shift[:, np.newaxis]))
+        y = self._node("Mul", y, self._weights(scale[:, np.newaxis, np.newaxis]))
+        return self._node("Add", y, self._weights(shift[:, np.newaxis, np.newaxis]))
 
     def elu(self, x: str) -> str:
         """Of plain parts, for which ONNX Runtime has faster kernels: exp(x) - 1 is above x below 0."""
@@ -125,7 +127,7 @@ class OnGraph:
         return self._node("Add", x, y)
 
     def join(self, x: str, y: str) -> str:
-        return self._node("Concat", x, y, axis=2)
+        return self._node("Concat", x, y, axis=3)
 
     def last(self, x: str, samples: int) -> str:
         return self._slice(x, -samples, _END)
@@ -134,10 +136,11 @@ class OnGraph:
         return self._slice(x, first, -last if last else _END)
 
     def _slice(self, x: str, start: int, end: int) -> str:
-        return self._node("Slice", x, self._numbers(start), self._numbers(end), self._numbers(2))
+        return self._node("Slice", x, self._numbers(start), self._numbers(end), self._numbers(3))
 
     def mirror(self, x: str, before: int, after: int) -> str:
-        return self._node("Pad", x, self._numbers(0, 0, before, 0, 0, after), mode="reflect")
+        pads = self._numbers(0, 0, 0, before, 0, 0, 0, after)
+        return self._node("Pad", x, pads, mode="reflect")
 
     # Nodes and what they refer to
 
