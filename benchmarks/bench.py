@@ -1,7 +1,7 @@
 """Measures codecfx against its peers, side by side in one run, and writes the table that the README
 quotes. Bounds are printed whether met or not; machines are noisy, so every figure is a median of pairs.
 
-usage: make bench   (needs ffmpeg on the path for the rows of files; 20 minutes)
+usage: make bench   (needs ffmpeg on the path for the rows of files; half an hour)
        python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
        python benchmarks/bench.py neural
 """

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-LIVE_SECONDS = 40
+LIVE_SECONDS = 20
 
 
 def measured(what: str, *arguments: object) -> dict[str, float]:

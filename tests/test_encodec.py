@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -174,8 +175,10 @@ def test_a_whole_segment_in_double_precision_is_the_package():
 # Parity of what runs
 
 
-@pytest.mark.parametrize("hops", [1, 2, 8, 75])
-@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize(
+    ("name", "hops"),
+    [*((RECORDINGS[0], hops) for hops in (1, 2, 8, 75)), *product(RECORDINGS[1:], (2, 75))],
+)
 def test_a_stream_is_the_package_after_silence(random_weights, name, hops):
     model, sound = package(CAUSAL), whole_runs(sound_at(name, CAUSAL), hops)
     latents, codes = led_by_silence(name, sound.shape[1], CAUSAL.books)
