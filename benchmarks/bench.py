@@ -46,7 +46,8 @@ class Row:
         bound, kept = "–", "–"
         if self.bound is not None:
             bound, kept = f"{self.bound:g}", "yes" if self.ratio <= self.bound else "NO"
-        return f"| {self.what} | {self.ours} | {self.peer} | {self.ratio:.2f} | {bound} | {kept} |"
+        ratio = f"{self.ratio:.{2 if self.ratio >= 0.2 else 3}f}"
+        return f"| {self.what} | {self.ours} | {self.peer} | {ratio} | {bound} | {kept} |"
 
 
 def main() -> None:
