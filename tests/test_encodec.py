@@ -295,7 +295,7 @@ def test_the_layers_meet_without_a_seam(random_weights):
     codec = make(EnCodec48, 2)
     steps = np.abs(np.diff(codec.decode(codec.encode(stereo))))
     at_edges = steps[:, 47_520 - 1 :: 47_520]
-    assert at_edges.max() <= 3 * steps.std()
+    assert at_edges.max() <= np.quantile(steps, 0.999)
 
 
 @pytest.mark.parametrize(("hops", "late_ms"), [(1, 13.33), (2, 26.67), (8, 106.67), (75, 1000)])
