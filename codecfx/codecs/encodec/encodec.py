@@ -77,8 +77,6 @@ class EnCodec:
         changes=NEXT_FRAME,
         licence="unclear",
     )
-    # ONNX Runtime leaves Python for long
-    gains_by_two_threads: ClassVar[bool] = True
 
     _encoder: Caches  # of all channels, (channels, ...) each
     _decoder: Caches

@@ -81,7 +81,6 @@ class EnCodec48:
         changes=NEXT_FRAME,
         licence="unclear",
     )
-    gains_by_two_threads: ClassVar[bool] = True
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self._hops = round(float(settings["segment_s"]) * SAMPLE_RATE / HOP_SAMPLES)
