@@ -402,7 +402,7 @@ def test_turning_mix_and_bypass_never_clicks(prepare, name):
     sound, dry = wet.process_block(np.concatenate((beginning, audio), axis=1)).copy(), None
     dry = late(np.concatenate((beginning, audio), axis=1), latency)
     parts = [turned.process_block(beginning).copy()]
-    # moves fall every 1000 samples and, once, in the middle of the ramp before
+    # moves fall every 1000 samples and, once, in the middle of the move before
     for place, piece in enumerate(cut(audio, [1000])):
         if place:
             turned.set(*moves[place - 1])
@@ -410,9 +410,10 @@ def test_turning_mix_and_bypass_never_clicks(prepare, name):
         parts.append(turned.process_block(piece[:, 160:]).copy())
         assert turned.latency_samples == latency
     output = np.concatenate(parts, axis=1)
-    # Both move by so much from sample to sample; 20 ms of ramp add their distance over 320 samples
+    # Both move by so much from sample to sample; moves of 20 ms add their distance, 35/16 of it over
+    # 320 samples in the middle, twice as fast where the next move has begun
     largest = max(np.abs(np.diff(sound)).max(), np.abs(np.diff(dry)).max())
-    ramp = np.abs(sound - dry).max() / 320
+    ramp = np.abs(sound - dry).max() * 35 / 16 / 320
     assert np.abs(np.diff(output)).max() <= largest + ramp + 1e-6
     # and it always lies between them
     lowest, highest = np.minimum(sound, dry) - 1e-6, np.maximum(sound, dry) + 1e-6

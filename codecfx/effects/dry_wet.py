@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codecfx.audio import Audio, silence
 
 if TYPE_CHECKING:
     from codecfx.effects.base import Processor
 
-_RAMP_MS = 20  # short enough to feel at once, long enough not to click on a low sine
+_RAMP_MS = 20  # short enough to feel at once, long enough not to be heard as a sound of its own
 
 
 class DelayLine:
@@ -65,19 +66,21 @@ class DelayLine:
 class DryWet:
     """Mixes a processor with its input at the processor's own latency, which never changes.
 
-    The wet gain (0 dry, 1 wet) moves in a straight line over 20 ms, sample by sample. At 0 the output
-    is the delayed input to the last bit, at 1 the processor's. Where a codec's delay is not a whole
-    number of samples (speech codecs shift phases by up to 3 samples at 48 kHz), mixes in between comb
-    by that fraction.
+    The wet gain (0 dry, 1 wet) moves sample by sample along a smooth step of 20 ms; a move that begins
+    while another is under way adds to it, so that no gesture has a corner. At 0 the output is the
+    delayed input to the last bit, at 1 the processor's. Where a codec's delay is not a whole number of
+    samples (speech codecs shift phases by up to 3 samples at 48 kHz), mixes in between comb by that
+    fraction.
     """
 
     def __init__(self, wet: "Processor", sample_rate: int, channels: int, gain: float) -> None:
         self.latency_samples = wet.latency_samples
         self._wet = wet
         self._dry = DelayLine(self.latency_samples, channels)
-        self._ramp_samples = max(1, sample_rate * _RAMP_MS // 1000)
-        self._wanted = self._start = self._target = gain
-        self._ramped = self._ramp_samples  # samples of the ramp that are over
+        # what is left of a move after each of its samples
+        self._left = 1.0 - smooth_step(max(1, sample_rate * _RAMP_MS // 1000))
+        self._wanted = self._target = gain
+        self._moves: list[tuple[int, float]] = []  # samples done, and how far it goes
 
     def set_wet(self, gain: float) -> None:
         """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
@@ -87,30 +90,44 @@ class DryWet:
         wet = self._wet.process_block(block)
         wanted = self._wanted
         if wanted != self._target:
-            done = self._ramped / self._ramp_samples
-            self._start += (self._target - self._start) * done
-            self._target, self._ramped = wanted, 0
-        if self._ramped == self._ramp_samples:
+            self._moves.append((0, wanted - self._target))
+            self._target = wanted
+        if not self._moves:
             if self._target == 1:
                 self._dry.remember(block)
                 return wet
             if self._target == 0:
                 return self._dry.exchange(block)
         dry = self._dry.exchange(block)
-        gain = self._next_gains(block.shape[1])
+        gain = self._next_gains(block.shape[1]) if self._moves else np.float32(self._target)
         mixed: Audio = dry * (np.float32(1) - gain) + wet * gain
         return mixed
 
     def _next_gains(self, samples: int) -> Audio:
         """The gain at each of the next samples, float32 (samples,)."""
-        steps = np.arange(self._ramped + 1, self._ramped + 1 + samples)
-        np.minimum(steps, self._ramp_samples, out=steps)
-        self._ramped = min(self._ramped + samples, self._ramp_samples)
-        gains = self._start + (self._target - self._start) * (steps / self._ramp_samples)
+        # what is not over yet is taken from the target, which is exact once everything is over
+        gains = np.full(samples, self._target)
+        for done, distance in self._moves:
+            left = self._left[done : done + samples]
+            gains[: len(left)] -= distance * left
+        moves = ((done + samples, distance) for done, distance in self._moves)
+        self._moves = [move for move in moves if move[0] < len(self._left)]
         return gains.astype(np.float32)
 
     def reset(self) -> None:
         self._wet.reset()
         self._dry.reset()
-        self._start = self._target = self._wanted
-        self._ramped = self._ramp_samples
+        self._target = self._wanted
+        self._moves = []
+
+
+def smooth_step(samples: int) -> NDArray[np.float64]:
+    """From 0 to 1 in so many samples, (samples,), the last of them 1: the polynomial of degree 7 whose
+    first three derivatives vanish at both ends, so that a tone moved along it stays a tone (its
+    sidebands fall with the fifth power of frequency).
+
+    >>> smooth_step(4).round(3).tolist()
+    [0.071, 0.5, 0.929, 1.0]
+    """
+    t = np.arange(1, samples + 1) / samples
+    return t**4 * (35.0 - t * (84.0 - t * (70.0 - t * 20.0)))
