@@ -371,10 +371,10 @@ def test_parameters_reach_the_plugin_at_once_or_with_the_next_prepare():
     assert limiter.latency_samples == 480 + GRID_SAMPLES - 1
 
 
-def test_a_change_while_running_is_the_one_pedalboard_would_make():
+def test_a_change_of_what_is_not_to_move_is_the_one_pedalboard_would_make():
     audio = material(48000, 128 * 64)
     effect = registry.find("Gain")(gain_db=0)
-    effect.prepare(StreamSpec(48000, 2, quantum_samples=GRID_SAMPLES))
+    effect.prepare(StreamSpec(48000, 2, quantum_samples=GRID_SAMPLES, moving=False))
     plugin = pedalboard.Gain(0)
     for place, piece in enumerate(cut(audio, [64])):
         if place % 17 == 0:

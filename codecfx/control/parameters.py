@@ -39,7 +39,7 @@ class Curve(Enum):
 class Change(Enum):
     """What it costs to change a parameter while audio runs."""
 
-    IMMEDIATE = "immediate"  # at once: ours ramp per sample, pedalboard's on its grid of 64
+    IMMEDIATE = "immediate"  # at once, faded: ours over 20 ms, pedalboard's from its grid of 64 on
     NEXT_FRAME = "next frame"  # from the codec frame that the change falls in
     PREPARE = "re-prepare"  # builds the effect anew; latency may change
 

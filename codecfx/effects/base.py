@@ -46,12 +46,17 @@ BYPASS = Parameter(
 class StreamSpec:
     """What an effect is prepared for. Every block holds `channels` channels and 0 to
     `max_block_samples` samples, always a multiple of `quantum_samples`.
+
+    `moving` says that parameters will be set while it runs. Where it is False they may be, but some
+    jump: what it takes to move them smoothly (a second pedalboard plugin) is not there. The samples
+    are the same as long as nothing is set.
     """
 
     sample_rate: int  # Hz
     channels: int
     max_block_samples: int = STEP_SAMPLES
     quantum_samples: int = 1
+    moving: bool = True
 
     def __post_init__(self) -> None:
         """Raises UnsupportedFormat for a rate or a channel count that nothing here takes."""
@@ -163,11 +168,20 @@ class Effect(ABC):
         Raises:
             UnknownName, ParameterError: with the nearest name, or the allowed range.
         """
-        parameter = by_id(self.parameters, parameter_id, self.name)
-        value = checked((parameter,), {parameter_id: value}, self.name)[parameter_id]
-        if value == self.values[parameter_id]:
+        parameter = self.parameter(parameter_id)
+        self.move(parameter, checked((parameter,), {parameter_id: value}, self.name)[parameter_id])
+
+    def parameter(self, parameter_id: str) -> Parameter:
+        """The parameter called so. Raises UnknownName with the nearest."""
+        return by_id(self.parameters, parameter_id, self.name)
+
+    def move(self, parameter: Parameter, value: Value) -> None:
+        """As `set`, for a value that `parameter.check` returned: what automation calls, at the sample
+        where the value holds, between two blocks. [whoever calls process_block]
+        """
+        if value == self.value_of(parameter):
             return
-        self._values[parameter_id] = value
+        self._values[parameter.id] = value
         if parameter.change is Change.PREPARE:
             self._stale = True
         elif parameter is MIX or parameter is BYPASS:
@@ -175,6 +189,10 @@ class Effect(ABC):
                 self._running.set_wet(self._wet)
         else:
             self.apply(parameter, value)
+
+    def value_of(self, parameter: Parameter) -> Value:
+        """One parameter's plain value now."""
+        return self._values[parameter.id]
 
     def apply(self, parameter: Parameter, value: Value) -> None:
         """Bring a changed parameter to the running sound; the effect's own to override."""

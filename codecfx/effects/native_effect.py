@@ -14,7 +14,8 @@ import numpy as np
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
 from codecfx.effects.board import LATENT_SETTINGS
-from codecfx.effects.native import GRID_SAMPLES, on_the_grid, pedalboard, processor
+from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
+from codecfx.effects.twins import Twins
 from codecfx.errors import ParameterError, UnknownName, UnsupportedFormat
 
 # What is no effect of its own
@@ -30,7 +31,7 @@ _ABSTRACT = {
 # pedalboard declares no ranges. These are what makes sense, by the end of a name; it refuses the rest.
 _RANGES: dict[str, tuple[float, float]] = {
     "bit_depth": (1, 32),
-    "vbr_quality": (0, 10),
+    "vbr_quality": (0, 9.99),  # LAME refuses 10, in the audio
     "target_sample_rate": (100, 192_000),
     "semitones": (-72, 72),
     "ratio": (1, 1000),
@@ -53,6 +54,7 @@ class NativeEffect(Effect):
     plugin_class: ClassVar[type[Any]]
     _path: str = ""  # of the VST3 or AU file that it was loaded from
     _plugin_name: str | None = None
+    _twins: Twins | None = None
 
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
         """`plugin` wraps an instance that exists, its settings untouched but for `settings`."""
@@ -60,6 +62,7 @@ class NativeEffect(Effect):
         own = {one.id: _read(plugin, one.id) for one in self.natives} if plugin else {}
         super().__init__(label=label, **(own | settings))
         wanted = dict(self._values)
+        self._is_ours = plugin is None  # nobody else turns its knobs
         self._plugin = self._make() if plugin is None else plugin
         for parameter in self.natives:
             if _read(self._plugin, parameter.id) != wanted[parameter.id]:
@@ -67,7 +70,10 @@ class NativeEffect(Effect):
 
     @property
     def plugin(self) -> Any:
-        """The pedalboard plugin inside."""
+        """The pedalboard plugin inside, with the values that were set. In a moving stream what is heard
+        are two others like it, so that a change may fade; what is set past the effect is heard from
+        the next `prepare` on, but for a plugin that was handed in.
+        """
         return self._plugin
 
     @property
@@ -107,11 +113,18 @@ class NativeEffect(Effect):
             return _choices(self.plugin_class, parameter.id)[str(value)]
         return value
 
+    def value_of(self, parameter: Parameter) -> Value:
+        if self._plugin is None or parameter.change is Change.PREPARE or parameter in (MIX, BYPASS):
+            return super().value_of(parameter)
+        return _read(self._plugin, parameter.id)
+
     def apply(self, parameter: Parameter, value: Value) -> None:
         try:
             if self._spec is not None:
                 _refuse_above_nyquist(parameter, value, self._spec.sample_rate)
             setattr(self._plugin, parameter.id, self._native_value(parameter, value))
+            if self._twins is not None:
+                self._twins.set(parameter.id, getattr(self._plugin, parameter.id))
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
             self._values[parameter.id] = _read(self._plugin, parameter.id)
             reason = str(error).splitlines()[0]
@@ -132,8 +145,27 @@ class NativeEffect(Effect):
                 if issubclass(self.plugin_class, pedalboard.Convolution):
                     self._plugin = self._make()
                 else:
+                    self._twins = None
                     self.apply(parameter, value)
-        return on_the_grid(spec, lambda spec: processor([self._plugin], spec))
+        return on_the_grid(spec, self._running_plugin)
+
+    def _running_plugin(self, spec: StreamSpec) -> Processor:
+        self._twins = None
+        if not spec.moving or not self._is_ours or only_offline(self._plugin):
+            return processor([self._plugin], spec)
+        plugins = [self._twin(), self._twin()]
+        running = [processor([one], spec) for one in plugins]
+        self._twins = Twins(plugins, running, GRID_SAMPLES, spec.sample_rate)
+        return self._twins
+
+    def _twin(self) -> Any:
+        """Another plugin with the same settings."""
+        twin = self._make()
+        for parameter in self.natives:
+            value = getattr(self._plugin, parameter.id, None)
+            if getattr(twin, parameter.id, None) != value:
+                setattr(twin, parameter.id, value)
+        return twin
 
 
 def _refuse_above_nyquist(parameter: Parameter, value: Value, sample_rate: int) -> None:
