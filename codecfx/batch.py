@@ -19,6 +19,7 @@ from codecfx.audio_file import AUDIO_SUFFIXES, OUTPUT_SUFFIXES
 from codecfx.errors import AudioFileError, CodecFxError, ConfigurationError
 from codecfx.recipe import Recipe
 from codecfx.rendering import RenderReport, render
+from codecfx.takes import is_take, load_take
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -48,8 +49,8 @@ Outcome = RenderReport | CodecFxError
 
 
 def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
-    """The jobs of rendering `inputs`, files and folders, to `output`: a file for one input file, else a
-    folder that mirrors the inputs'.
+    """The jobs of rendering `inputs`, files, takes and folders of both, to `output`: a file for one of
+    them, else a folder that mirrors the inputs'.
 
     Raises:
         ConfigurationError: several files cannot go into one.
@@ -57,7 +58,7 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
     inputs = list(dict.fromkeys(inputs))
     if Path("-") in (*inputs, output):
         raise ConfigurationError("'-' is no file; audio goes from files to files, not through pipes")
-    one_file = len(inputs) == 1 and not os.path.isdir(inputs[0])
+    one_file = len(inputs) == 1 and (not os.path.isdir(inputs[0]) or is_take(inputs[0]))
     suffix = "" if os.path.isdir(output) else output.suffix.lower()
     if suffix in OUTPUT_SUFFIXES:
         if not one_file:
@@ -99,6 +100,9 @@ def _real(path: Path) -> Path:
 def _sources(inputs: Iterable[Path], output: Path) -> Iterator[tuple[Path, Path | None]]:
     """Every file, and its place below the output folder; a folder without audio has none."""
     for path in inputs:
+        if is_take(path):
+            yield path, _as_wav(path)
+            continue
         if not os.path.isdir(path):
             yield path, Path(path.name)
             continue
@@ -106,6 +110,11 @@ def _sources(inputs: Iterable[Path], output: Path) -> Iterator[tuple[Path, Path 
         inside = _real(path) in results.parents
         found = False
         for file in sorted(path.rglob("*")):
+            if is_take(file):
+                found = True
+                yield file, file.relative_to(path).parent / _as_wav(file)
+            if is_take(file.parent):
+                continue
             hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
             if file.suffix.lower() in AUDIO_SUFFIXES and os.path.isfile(file) and not hidden:
                 if inside and results in _real(file).parents:
@@ -114,6 +123,11 @@ def _sources(inputs: Iterable[Path], output: Path) -> Iterator[tuple[Path, Path 
                 yield file, file.relative_to(path)
         if not found:
             yield path, None
+
+
+def _as_wav(take: Path) -> Path:
+    """What a take's sound is called."""
+    return Path(f"{take.resolve().name}.wav")
 
 
 def run(
@@ -174,10 +188,14 @@ def run(
 def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Outcome:
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
+        if is_take(job.source):
+            return _render_take(job, order, on_progress)
         return render(
             order.recipe.board(),
             job.source,
             job.target,
+            automation=order.recipe.controls(),
+            midi=order.recipe.midi_file(),
             tail_seconds=order.tail_seconds,
             overwrite=order.overwrite,
             seed=order.seed,
@@ -191,6 +209,24 @@ def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Out
         return AudioFileError(f"{job.target}: cannot be written ({error.strerror or error})")
     except MemoryError:
         return AudioFileError(f"{job.source}: not enough memory to render it")
+
+
+def _render_take(job: Job, order: Order, on_progress: Callable[[float], None]) -> RenderReport:
+    """A take as it was, but for what the order says: other effects, more controls, another seed."""
+    take, recipe = load_take(job.source), order.recipe
+    board = None if recipe.is_bare else recipe.board()
+    if board is None and recipe.mix is not None:
+        board = take.preset.board()
+        board.set("mix", recipe.mix)
+    return take.render(
+        job.target,
+        board=board,
+        controls=take.preset.controls + recipe.controls(),
+        tail_seconds=order.tail_seconds,
+        overwrite=order.overwrite,
+        seed=order.seed,
+        on_progress=on_progress,
+    )
 
 
 class _Worker:

@@ -9,7 +9,10 @@ what to do.
     │   ├── ParameterError                a value outside its range
     │   ├── SameEffectTwice (RuntimeError)  one instance cannot serve two places of a chain
     │   ├── UnsupportedFormat             a rate, channel count or layout we do not take
-    │   └── PresetError                   a preset that cannot be read; names file and key
+    │   ├── PresetError                   a preset that cannot be read; names file and key
+    │   ├── ControlFileError              a file of lanes, maps or MIDI that cannot be read; names
+    │   │                                 file and line
+    │   └── TakeError                     a take that cannot be read or begun; names file and line
     ├── CodecUnavailable (ImportError)    an engine this machine lacks; says how to get it
     │   ├── ModelMissing                  a codec's model is not here; says what to type
     │   └── ModelFileError                a model file that is wrong, or cannot be fetched or stored
@@ -63,6 +66,14 @@ class UnsupportedFormat(ConfigurationError):
 
 class PresetError(ConfigurationError):
     """A preset that cannot be read. The message names the file and the key."""
+
+
+class ControlFileError(ConfigurationError):
+    """A file of lanes, maps or MIDI that cannot be read. The message names the file and the line."""
+
+
+class TakeError(ConfigurationError):
+    """A take that cannot be read, or begun. The message names the folder, or the file and the line."""
 
 
 class CodecUnavailable(CodecFxError, ImportError):

@@ -19,6 +19,9 @@
     [[chain.chain]]
     effect = "Reverb"
 
+`[[map]]`, `[[modulator]]`, `[[lane]]` and `tempo` are those of `codecfx.control.control_file`: what
+moves the sound is a part of it.
+
 `effect = "plugin"` with `path` (and `plugin_name`) loads a VST3 or AU; `state` is its own, in base64.
 A Convolution's `impulse_response_filename` lies beside the preset, unless its path is absolute.
 Values are stored plain and complete, so that a preset sounds the same when a default or a range of ours
@@ -32,7 +35,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codecfx.errors import PresetError, UnknownName
+from codecfx.control.control_file import KEYS as CONTROL_KEYS
+from codecfx.control.control_file import controls_of, load_controls
+from codecfx.control.control_file import table_of as table_of_controls
+from codecfx.control.controls import Controls
+from codecfx.errors import ConfigurationError, ControlFileError, PresetError, UnknownName
 from codecfx.preset_tables import MISSING, NO_CHAIN, Building, is_tables, one_line, table_of
 
 if TYPE_CHECKING:
@@ -42,17 +49,18 @@ VERSION = 1
 # version -> what turns a table of that version into one of the next
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
-_TOP_KEYS = ("version", "description", "mix", "chain")
+_TOP_KEYS = ("version", "description", "mix", "chain", *CONTROL_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A sound: its name (the file's), one line about it, and its effects as tables."""
+    """A sound: its name (the file's), one line about it, its effects as tables, and what moves them."""
 
     name: str
     description: str
     chain: tuple[dict[str, Any], ...]
     mix: float = 1.0
+    controls: Controls = field(default_factory=Controls)
     path: Path | None = field(default=None, compare=False)
 
     def board(self) -> "Pedalboard":
@@ -72,7 +80,15 @@ class Preset:
     def problems(self) -> list[str]:
         """Everything wrong with its effects, a line each; empty for a good preset."""
         built = Building(self.path)
-        built.plugins(self.chain, "chain")
+        plugins = built.plugins(self.chain, "chain")
+        if not built.problems:
+            from codecfx.effects.board import Pedalboard
+            from codecfx.effects.steering import refuse_unknown
+
+            try:
+                refuse_unknown(Pedalboard(plugins, mix=self.mix), self.controls)
+            except ConfigurationError as error:
+                return [one_line(str(error))]
         return built.problems
 
 
@@ -113,15 +129,44 @@ def preset_names() -> dict[str, Path]:
 
 def preset_folders() -> Iterator[Path]:
     """Where presets are looked for: `CODECFX_PRESETS`, your own folder, the built-in ones."""
+    yield from _folders("presets")
+
+
+def load_map(name_or_path: str | os.PathLike[str]) -> Controls:
+    """The maps of a name (`codecfx midi maps`) or in a file.
+
+    Raises:
+        UnknownName: no such map; says the nearest.
+        ControlFileError: a file that cannot be read as one; names file and line.
+    """
+    text = os.fspath(name_or_path)
+    if text.lower().endswith((".toml", ".json")) or os.sep in text:
+        return load_controls(text)
+    known = map_names()
+    if text not in known:
+        raise UnknownName("map", text, known)
+    return load_controls(known[text])
+
+
+def map_names() -> dict[str, Path]:
+    """The maps that come along, and your own in a folder `maps` beside your presets, by name."""
+    found: dict[str, Path] = {}
+    for folder in _folders("maps"):
+        for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def _folders(kind: str) -> Iterator[Path]:
     import platformdirs
 
-    for folder in os.environ.get("CODECFX_PRESETS", "").split(os.pathsep):
+    for folder in os.environ.get(f"CODECFX_{kind.upper()}", "").split(os.pathsep):
         if folder:
             yield Path(folder)
-    yield platformdirs.user_config_path("codecfx") / "presets"
+    yield platformdirs.user_config_path("codecfx") / kind
     package = Path(__file__).parent
-    installed = package / "_presets"
-    yield installed if installed.is_dir() else package.parent / "presets"
+    installed = package / f"_{kind}"
+    yield installed if installed.is_dir() else package.parent / kind
 
 
 def save_preset(
@@ -129,10 +174,12 @@ def save_preset(
     path: str | os.PathLike[str],
     *,
     description: str = "",
+    controls: Controls | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a board's effects and all their values to a preset file, whole or not at all. What is no
-    chain (a `Mix`, a single effect, a board of pedalboard's) becomes the only effect in it.
+    """Write a board's effects and all their values to a preset file, whole or not at all, and
+    `controls`, what moves them. What is no chain (a `Mix`, a single effect, a board of pedalboard's)
+    becomes the only effect in it.
 
     Raises:
         PresetError: the file exists, the board is empty, or a plugin in it cannot be told in text.
@@ -156,6 +203,7 @@ def save_preset(
         if board.mix != 1:
             table["mix"] = board.mix
         table["chain"] = [table_of(plugin, path.parent) for plugin in board]
+    table |= table_of_controls(controls, path.parent) if controls else {}
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.write_text(tomli_w.dumps(table), encoding="utf-8")
@@ -187,7 +235,8 @@ def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
 def _parsed(path: Path) -> Preset:
     where = str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors write a mark
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors write a mark
+        table = tomllib.loads(text)
     except OSError as error:
         raise PresetError(f"{where}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or without measure
@@ -203,4 +252,8 @@ def _parsed(path: Path) -> Preset:
         raise PresetError(f"{where}: mix is {mix!r}; it takes 0 to 1")
     if not chain or not is_tables(chain):
         raise PresetError(f"{where}: chain {NO_CHAIN if chain else MISSING}")
-    return Preset(path.stem, description, tuple(chain), float(mix), path)
+    try:
+        controls = controls_of(table, path, text)
+    except ControlFileError as error:
+        raise PresetError(str(error)) from None
+    return Preset(path.stem, description, tuple(chain), float(mix), controls, path)

@@ -1,4 +1,4 @@
-"""Recipes: a board in words, as the command line has it, that can travel to another process."""
+"""Recipes: a board in words, and what moves it, as the command line has them; any process can cook."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING
 from codecfx.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from codecfx.control.controls import Controls
+    from codecfx.control.midi_file import MidiFile
     from codecfx.effects.base import Effect
     from codecfx.effects.board import Pedalboard
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A preset's effects, then effects by name and settings, and the mix of it all."""
+    """A preset's effects, then effects by name and settings, and the mix of it all; what moves them."""
 
     preset: str = ""
     effects: tuple[str, ...] = ()  # "opus:bitrate_kbps=8,frame_ms=20"
     mix: float | None = None  # None keeps the preset's
+    automation: tuple[str, ...] = ()  # control files
+    maps: tuple[str, ...] = ()  # more of them, or names of those that come along
+    midi: str = ""  # a .mid
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it names no effect."""
+        return not self.preset and not self.effects
 
     def board(self) -> "Pedalboard":
         """A new board.
@@ -40,6 +50,49 @@ class Recipe:
         if self.mix is not None:
             board.set("mix", self.mix)
         return board
+
+    def controls(self) -> "Controls":
+        """What moves the board: the preset's own controls, then those of the files.
+
+        Raises:
+            ConfigurationError: a file that cannot be read, or something in it that is wrong.
+        """
+        from codecfx.control.control_file import load_controls
+        from codecfx.control.controls import Controls
+        from codecfx.presets import load_map
+
+        controls = Controls()
+        if self.preset:
+            from codecfx.presets import load_preset
+
+            controls = load_preset(self.preset).controls
+        for path in self.automation:
+            controls += load_controls(path)
+        for name in self.maps:
+            controls += load_map(name)
+        return controls
+
+    def midi_file(self) -> "MidiFile | None":
+        """The messages to play. Raises ControlFileError for a file that is none."""
+        from codecfx.control.midi_file import read_midi_file
+
+        return read_midi_file(self.midi) if self.midi else None
+
+    def check(self) -> None:
+        """Whatever is wrong with it, for any sound.
+
+        Raises:
+            ConfigurationError: as `board`, `controls` and `midi_file` do; or a path or value that the
+                board does not have.
+        """
+        from codecfx.effects.steering import refuse_unknown
+
+        board, controls = self.board(), self.controls()
+        refuse_unknown(board, controls)
+        if self.midi_file() and not any(one.source.kind != "modulator" for one in controls.maps):
+            raise ConfigurationError(
+                f"{self.midi} moves nothing without a map; give --map FILE, or a preset that has some"
+            )
 
 
 def effect_from(text: str) -> "Effect":

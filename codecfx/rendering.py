@@ -8,9 +8,11 @@ tail where one is asked for. Stems rendered by different boards stay in time wit
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import inf, log10
 from os import PathLike
 from pathlib import Path
@@ -18,11 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from codecfx.audio import silence
+from codecfx.audio import Audio, silence
 from codecfx.audio_file import AudioSource, AudioTarget
-from codecfx.effects.base import STEP_SAMPLES, Effect, StreamSpec
+from codecfx.control.controls import Controls
+from codecfx.control.midi_file import MidiFile
+from codecfx.control.modulation import INPUT, Modulator
+from codecfx.effects.base import STEP_SAMPLES, Effect, Processor, StreamSpec
 from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
+from codecfx.effects.player import Event, Player
 from codecfx.errors import ConfigurationError
 
 
@@ -56,6 +62,8 @@ def render(
     source: str | PathLike[str],
     target: str | PathLike[str],
     *,
+    automation: Controls | None = None,
+    midi: MidiFile | None = None,
     tail_seconds: float = 0.0,
     overwrite: bool = False,
     seed: int | None = None,
@@ -68,15 +76,63 @@ def render(
 
     Args:
         board: any effect or container; it is prepared for the source and starts from silence.
+        automation: lanes, maps and modulators that move its parameters, in the source's own time. Every
+            parameter is afterwards what it was before.
+        midi: messages for the maps, from the source's beginning on; its tempo is that of beats where
+            `automation` has none.
         tail_seconds: how much longer than the source, for reverbs to ring out.
         overwrite: whether a file that exists may be replaced.
-        seed: given to every effect that has a `seed`.
+        seed: given to every effect that has a `seed`, and added to the modulators'.
         on_progress: called now and then with the fraction done, 0 to 1.
 
     Raises:
         AudioFileError: a file that cannot be read or written, one line with its name.
         UnsupportedFormat: more channels than the board takes, or a rate that an effect refuses.
+        ConfigurationError: automation of what the board has not, or to what it does not take.
     """
+    controls = automation or Controls()
+    if midi is not None and controls.tempo is None:
+        controls += Controls(tempo=midi.tempo)
+    return perform(
+        board,
+        source,
+        target,
+        Performance(controls, midi.messages if midi else ()),
+        tail_seconds=tail_seconds,
+        overwrite=overwrite,
+        seed=seed,
+        on_progress=on_progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """What is played on a board: controls, and events in seconds from the source's beginning.
+
+    `in_file_time` is that of `codecfx.effects.player.Player`: whether it meets the source's own sound,
+    or acts on the stream as it was when it was played live.
+    """
+
+    controls: Controls = Controls()  # noqa: RUF009  (frozen)
+    events: Sequence[tuple[Fraction, Event]] = ()
+    in_file_time: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.controls or self.events)
+
+
+def perform(
+    board: Effect,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    performance: Performance,
+    *,
+    tail_seconds: float = 0.0,
+    overwrite: bool = False,
+    seed: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> RenderReport:
+    """As `render`, of any performance."""
     began = time.perf_counter()
     if not 0 <= tail_seconds <= 3600:
         raise ConfigurationError(f"tail is {tail_seconds:g} seconds; it takes 0 to 3600")
@@ -84,34 +140,52 @@ def render(
         for effect in effects_of(board):
             if "seed" in effect.values:
                 effect.set("seed", seed)
-    with AudioSource(source) as reader:
-        board.prepare(StreamSpec(reader.sample_rate, reader.channels))
-        with AudioTarget(target, reader, overwrite=overwrite) as writer:
-            length = reader.samples + round(tail_seconds * reader.sample_rate)
-            skip = board.latency_samples
-            peak_in = 0.0
-            with ThreadPoolExecutor(1, "codecfx-file") as aside:
-                written = aside.submit(lambda: None)
+    with ExitStack() as open_files:
+        reader = open_files.enter_context(AudioSource(source))
+        spec = StreamSpec(reader.sample_rate, reader.channels)
+        running: Processor = board
+        if performance:
+            sounds = SideChains(performance.controls.modulators, spec.sample_rate)
+            running = player = Player(
+                board,
+                performance.controls,
+                events=[
+                    (round(seconds * spec.sample_rate), event) for seconds, event in performance.events
+                ],
+                in_file_time=performance.in_file_time,
+                seed=seed or 0,
+                listen=open_files.enter_context(sounds).listen,
+            )
+            open_files.callback(player.restore)
+            player.prepare(spec, reader.samples)
+        else:
+            board.prepare(replace(spec, moving=False))
+        writer = open_files.enter_context(AudioTarget(target, reader, overwrite=overwrite))
+        length = reader.samples + round(tail_seconds * reader.sample_rate)
+        skip = running.latency_samples
+        peak_in = 0.0
+        with ThreadPoolExecutor(1, "codecfx-file") as aside:
+            written = aside.submit(lambda: None)
+            ahead = aside.submit(reader.read, STEP_SAMPLES)
+            begun = 0  # samples on their way to the file
+            while begun < length:
+                block = ahead.result()
                 ahead = aside.submit(reader.read, STEP_SAMPLES)
-                begun = 0  # samples on their way to the file
-                while begun < length:
-                    block = ahead.result()
-                    ahead = aside.submit(reader.read, STEP_SAMPLES)
-                    if block.shape[1]:
-                        peak_in = max(peak_in, float(np.abs(block).max()))
-                    else:  # the source is over: silence pushes out what is still inside
-                        rest = length - begun + skip
-                        block = silence(reader.channels, min(STEP_SAMPLES, rest))
-                    processed = board.process_block(block)
-                    ready = processed[:, skip:][:, : length - begun].copy()
-                    skip -= min(skip, processed.shape[1])
-                    begun += ready.shape[1]
-                    written.result()
-                    written = aside.submit(writer.write, ready)
-                    if on_progress is not None:
-                        on_progress(begun / length)
+                if block.shape[1]:
+                    peak_in = max(peak_in, float(np.abs(block).max()))
+                else:  # the source is over: silence pushes out what is still inside
+                    rest = length - begun + skip
+                    block = silence(reader.channels, min(STEP_SAMPLES, rest))
+                processed = running.process_block(block)
+                ready = processed[:, skip:][:, : length - begun].copy()
+                skip -= min(skip, processed.shape[1])
+                begun += ready.shape[1]
                 written.result()
-            writer.commit()
+                written = aside.submit(writer.write, ready)
+                if on_progress is not None:
+                    on_progress(begun / length)
+            written.result()
+        writer.commit()
     return RenderReport(
         source=Path(source),
         target=Path(target),
@@ -128,6 +202,40 @@ def render(
         clipped_samples=writer.clipped_samples,
         seed=seed,
     )
+
+
+class SideChains:
+    """The sounds that modulators listen to, beside the one that is rendered: from their beginnings on,
+    silence after their ends.
+    """
+
+    def __init__(self, modulators: Iterable[Modulator], sample_rate: int) -> None:
+        """Raises AudioFileError for a file that cannot be read, ConfigurationError for another rate."""
+        self._open = ExitStack()
+        self._sources: dict[str, AudioSource] = {}
+        for one in modulators:
+            path = getattr(one, "of", INPUT)
+            if path != INPUT and path not in self._sources:
+                sound = self._open.enter_context(AudioSource(path))
+                self._sources[path] = sound
+                if sound.sample_rate != sample_rate:
+                    self._open.close()
+                    raise ConfigurationError(
+                        f"side-chain {path} has {sound.sample_rate} Hz, the sound {sample_rate} Hz; "
+                        "give both one rate"
+                    )
+
+    def listen(self, path: str, samples: int) -> Audio:
+        """The next so many samples of a sound."""
+        source = self._sources[path]
+        heard = source.read(samples)
+        return np.pad(heard, ((0, 0), (0, samples - heard.shape[1])))
+
+    def __enter__(self) -> "SideChains":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
 
 
 def effects_of(effect: Any) -> Iterator[Effect]:

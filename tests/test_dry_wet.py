@@ -1,5 +1,7 @@
 """Dry and wet: a delay line against a slow one, and a ramp that is exact to the sample."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,7 +76,7 @@ def moved(gains_at, rate, samples):
     """
     steps = max(1, rate * 20 // 1000)
     gains = np.full(samples, gains_at[0][1])
-    for (_, before), (place, gain) in zip(gains_at, gains_at[1:], strict=False):
+    for (_, before), (place, gain) in pairwise(gains_at):
         for at in range(place, samples):
             t = min(1.0, (at - place + 1) / steps)
             gains[at] += (gain - before) * (35 * t**4 - 84 * t**5 + 70 * t**6 - 20 * t**7)

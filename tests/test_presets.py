@@ -1256,7 +1256,7 @@ def test_a_message_names_file_key_and_remedy(text, message, tmp_path):
         (b"version = 1\nx = " + 5000 * b"[" + 5000 * b"]", "is no TOML ("),
         (b"version = " + 5000 * b"9", "is no TOML ("),
         (b"", "version is missing; begin the file with 'version = 1'"),
-        (b'version = 1\n"two\\nlines" = 3\n', "no key 'two lines'; there is: chain, description, mix,"),
+        (b'version = 1\n"two\\nlines" = 3\n', "no key 'two lines'; there is: chain, description, lane"),
         (b'version = 1\n[[chain]]\neffect = "two\\nlines"\n', "chain[1]: no effect 'two lines'; "),
         (b'version = 1\n[[chain]]\neffect = "plugin"\npath = "no.vst3"\n', "chain[1]: no.vst3: "),
     ],

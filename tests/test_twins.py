@@ -38,7 +38,7 @@ def above_5_khz_db(sound):
 
 
 def swept(name, parameter_id, low, high, moving):
-    """A low sine through a plugin that is turned there and back, 30 times a second in steps of 1/127."""
+    """A low sine through a plugin that is turned there and back, 30 times a second, by 127 steps."""
     effect = registry.find(name)(**{parameter_id: low})
     effect.prepare(StreamSpec(RATE, 1, moving=moving))
     parts = []

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from codecfx.batch import Job, Outcome
+    from codecfx.recipe import Recipe
     from codecfx.rendering import RenderReport
+    from codecfx.takes import Take
 
 
 def command(
@@ -41,6 +43,21 @@ def command(
     mix: Annotated[
         float | None, typer.Option(metavar="0..1", help="Dry to wet, of the whole chain.")
     ] = None,
+    automation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--automation", "-a", metavar="FILE", help="Lanes: .toml, .json, .csv; may be repeated."
+        ),
+    ] = None,
+    midi: Annotated[
+        str, typer.Option("--midi", metavar="FILE", help="A .mid, played through the maps.")
+    ] = "",
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", "-m", metavar="NAME", help="A map's name or file, see 'codecfx midi maps'."
+        ),
+    ] = None,
     tail: Annotated[float, typer.Option(metavar="SECONDS", help="Ring out for so long.")] = 0.0,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Files at a time; 0: one per core.")
@@ -50,15 +67,20 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print a report in JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> int:
-    """Render stems through codecs and effects: same length, rate, channels and format, in time."""
+    """Render stems through codecs and effects: same length, rate, channels and format, in time.
+
+    A take's folder renders to what was heard; with a preset, automation or a seed, to another version.
+    """
     from codecfx.batch import Order, plan, run
     from codecfx.errors import ConfigurationError
     from codecfx.recipe import Recipe
 
     if not 0 <= tail <= 3600:
         raise ConfigurationError(f"--tail is {tail:g}; it takes 0 to 3600 seconds")
-    recipe = Recipe(preset, tuple(effect or ()), mix)
-    recipe.board()  # whatever is wrong with it is wrong for every file: say so before the first
+    recipe = Recipe(preset, tuple(effect or ()), mix, tuple(automation or ()), tuple(maps or ()), midi)
+    takes = _takes_of(inputs, recipe)
+    if not takes or not recipe.is_bare or len(takes) < len(inputs):
+        recipe.check()  # whatever is wrong with it is wrong for every file: say so before the first
     planned = plan(inputs, output)
     workers = jobs or _cores()
     screen = _Screen(planned, show=not quiet and not as_json)
@@ -70,6 +92,21 @@ def command(
         raise
     screen.summary(as_json, quiet)
     return 1 if screen.failed else 0
+
+
+def _takes_of(inputs: list[Path], recipe: "Recipe") -> "list[Take]":
+    """The takes among the inputs; says what is of another version here than they ran on."""
+    from codecfx.cli.output import print_aside
+    from codecfx.errors import ConfigurationError
+    from codecfx.takes import is_take, load_take
+
+    takes = [load_take(path) for path in inputs if is_take(path)]
+    if takes and recipe.midi:
+        raise ConfigurationError(f"--midi {recipe.midi}: a take has messages of its own; leave it out")
+    for take in takes:
+        for line in take.differs:
+            print_aside(f"codecfx: note: {take.folder}: {line} here; it may sound otherwise")
+    return takes
 
 
 def _cores() -> int:

@@ -25,6 +25,9 @@ from codecfx.effects.dry_wet import DryWet
 from codecfx.effects.layout import Layout
 from codecfx.errors import NotPrepared, UnknownName, UnsupportedFormat
 
+if TYPE_CHECKING:
+    from codecfx.effects.player import Automation
+
 MAX_CHANNELS = 8
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
 # How much of an array is processed at a time: long enough for a codec to encode and decode at once.
@@ -190,6 +193,12 @@ class Effect(ABC):
         else:
             self.apply(parameter, value)
 
+    def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
+        """Raises ParameterError for a value of the right kind and range that the engine behind it will
+        not take in a stream of this rate: to be asked before anything sounds. [control thread]
+        """
+        return
+
     def value_of(self, parameter: Parameter) -> Value:
         """One parameter's plain value now."""
         return self._values[parameter.id]
@@ -294,6 +303,8 @@ class Effect(ABC):
         sample_rate: float,
         buffer_size: int = 8192,
         reset: bool = True,
+        *,
+        automation: "Automation | None" = None,
     ) -> Audio:
         """Process an array, as pedalboard's effects do.
 
@@ -305,17 +316,24 @@ class Effect(ABC):
             reset: True starts afresh and returns the whole sound, aligned to the input, its latency
                 removed. False goes on from the call before and returns the stream as it comes,
                 `latency_samples` late; a parameter that needs `prepare` starts it afresh.
+            automation: what parameters do meanwhile: `Controls`, or by path ("opus.bitrate_kbps") an
+                array with a value for each sample. With `reset` it meets the sound where it is in the
+                input, and every parameter is afterwards what it was before; without, it acts on the
+                stream as it is, and stays.
 
         Returns:
             float32 of the input's shape: N samples for N samples, either way.
 
         Raises:
             UnsupportedFormat: a layout, rate or channel count that cannot be processed.
+            ConfigurationError: automation of what there is not, or to what it does not take.
         """
         with self._lock:  # two threads may call; each gets its whole sound
-            return self._process(input_array, sample_rate, reset)
+            return self._process(input_array, sample_rate, reset, automation)
 
-    def _process(self, input_array: ArrayLike, sample_rate: Any, reset: bool) -> Audio:
+    def _process(
+        self, input_array: ArrayLike, sample_rate: Any, reset: bool, automation: "Automation | None"
+    ) -> Audio:
         layout = Layout.of(input_array, None if reset else self._layout)
         audio = layout.inward(input_array)
         spec = StreamSpec(sample_rate, audio.shape[0])
@@ -325,16 +343,26 @@ class Effect(ABC):
             self.reset()
         self._layout = layout
         late = self.latency_samples if reset else 0
-        output = np.empty((audio.shape[0], audio.shape[1] + late), np.float32)
-        for at in range(0, output.shape[1], STEP_SAMPLES):
-            block = audio[:, at : at + STEP_SAMPLES]
-            missing = min(STEP_SAMPLES, output.shape[1] - at) - block.shape[1]
-            if missing:
-                block = np.concatenate((block, silence(audio.shape[0], missing)), axis=1)
-            output[:, at : at + STEP_SAMPLES] = self.process_block(block)
-        return layout.outward(output[:, late:])
+        if automation is None:
+            return layout.outward(_through(self, audio, late))
+        from codecfx.effects.player import playing
+
+        with playing(self, spec, automation, audio.shape[1], reset) as player:
+            return layout.outward(_through(player, audio, late))
 
     __call__ = process
+
+
+def _through(running: Processor | Effect, audio: Audio, late: int) -> Audio:
+    """All of `audio` through what runs, without the first `late` samples, then silence for as long."""
+    output = np.empty((audio.shape[0], audio.shape[1] + late), np.float32)
+    for at in range(0, output.shape[1], STEP_SAMPLES):
+        block = audio[:, at : at + STEP_SAMPLES]
+        missing = min(STEP_SAMPLES, output.shape[1] - at) - block.shape[1]
+        if missing:
+            block = np.concatenate((block, silence(audio.shape[0], missing)), axis=1)
+        output[:, at : at + STEP_SAMPLES] = running.process_block(block)
+    return output[:, late:]
 
 
 def without_garbage(audio: Audio) -> Audio:

@@ -7,7 +7,7 @@ the largest of a mix's, whose other branches wait for it.
 
 import sys
 from collections.abc import Iterable, MutableSequence
-from typing import Any, ClassVar, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,9 @@ from codecfx.effects.base import Effect, Processor, StreamSpec, without_garbage
 from codecfx.effects.layout import Layout
 from codecfx.effects.routing import InParallel, InSeries
 from codecfx.errors import SameEffectTwice
+
+if TYPE_CHECKING:
+    from codecfx.effects.player import Automation
 
 # What decides how much sound a pedalboard plugin withholds
 LATENT_SETTINGS = ("lookahead_ms", "target_sample_rate", "quality")
@@ -40,6 +43,7 @@ class Container(Effect, MutableSequence[Any]):
         super().__init__(**settings)
         self._plugins: list[Any] = []
         self._built: list[tuple[Any, object]] = []
+        self._upstream: dict[int, int] = {}  # by plugin, as of the latest `prepare`
         if not isinstance(plugins, Iterable | None) or is_native(plugins):
             raise TypeError(f"{type(self).__name__} takes a list of plugins; write [{plugins!r}]")
         self.extend(plugins or ())
@@ -150,22 +154,32 @@ class Container(Effect, MutableSequence[Any]):
     def _connect(self, spec: StreamSpec) -> Processor:
         raise NotImplementedError
 
+    def upstream_samples(self, plugin: Any) -> int:
+        """How late the sound is, within this container, that reaches one of its plugins; 0 before the
+        first `prepare`. Of pedalboard's plugins in a row, what those before withhold is not counted.
+        """
+        return self._upstream.get(id(plugin), 0)
+
     def process(
         self,
         input_array: ArrayLike,
         sample_rate: float,
         buffer_size: int = 8192,
         reset: bool = True,
+        *,
+        automation: "Automation | None" = None,
     ) -> Audio:
         """As Effect.process. Pedalboard plugins alone, from the start, are pedalboard's business: the
         result is its own to the last bit, and a stream that goes on afterwards begins with silence.
         """
         with self._lock:
-            native = as_native(self) if reset and len(self) else None
+            native = as_native(self) if reset and len(self) and automation is None else None
             layout = Layout.of(input_array)
             shape = np.shape(input_array)
             if native is None or shape[:1] == shape[1:]:  # pedalboard cannot read a square
-                return super().process(input_array, sample_rate, buffer_size, reset)
+                return super().process(
+                    input_array, sample_rate, buffer_size, reset, automation=automation
+                )
             super().process(layout.outward(silence(layout.channels, 0)), sample_rate)
             if any(_is_mix(plugin) for plugin, _ in _as_built([native])):
                 buffer_size = max(buffer_size, *shape)  # cut up, its branches may not meet
@@ -184,7 +198,12 @@ class Chain(Container):
     description: ClassVar[str] = "Effects one after another"
 
     def _connect(self, spec: StreamSpec) -> Processor:
-        return InSeries(_processors(self._plugins, spec))
+        built = _processors(self._plugins, spec)
+        late, self._upstream = 0, {}
+        for processor, plugins in built:
+            self._upstream |= {id(plugin): late for plugin in plugins}
+            late += processor.latency_samples
+        return InSeries(processor for processor, _ in built)
 
 
 class Pedalboard(Chain):
@@ -200,31 +219,34 @@ class Mix(Container):
     description: ClassVar[str] = "Effects side by side, summed"
 
     def _connect(self, spec: StreamSpec) -> Processor:
-        branches = [InSeries(_processors([plugin], spec)) for plugin in self._plugins]
+        built = (_processors([plugin], spec) for plugin in self._plugins)
+        branches = [InSeries(processor for processor, _ in branch) for branch in built]
         return InParallel(branches, spec.channels)
 
 
-def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[Processor]:
-    """What runs for `plugins`: ours one by one, pedalboard's in runs as long as possible."""
+def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[tuple[Processor, list[Any]]]:
+    """What runs for `plugins`, and for which of them: ours one by one, pedalboard's in runs as long as
+    possible.
+    """
     if not any(is_native(plugin) for plugin in plugins):
-        return [plugin.prepared(spec) for plugin in plugins]
+        return [(plugin.prepared(spec), [plugin]) for plugin in plugins]
     from codecfx.effects import native
 
-    built: list[Processor] = []
+    built: list[tuple[Processor, list[Any]]] = []
     run: list[Any] = []
     for plugin in [*native.in_series(plugins), None]:
         if is_native(plugin) and native.fits_a_run(plugin, spec):
             run.append(plugin)
             continue
         if run:
-            built.append(native.processor(run, spec))
+            built.append((native.processor(run, spec), run))
             run = []
         if isinstance(plugin, Effect):
-            built.append(plugin.prepared(spec))
+            built.append((plugin.prepared(spec), [plugin]))
         elif isinstance(plugin, Iterable):  # a pedalboard.Mix that does not align its branches
-            built.append(Mix(list(plugin)).prepared(spec))
+            built.append((Mix(list(plugin)).prepared(spec), [plugin]))
         elif plugin is not None:
-            built.append(native.processor([plugin], spec))
+            built.append((native.processor([plugin], spec), [plugin]))
     return built
 
 

@@ -24,6 +24,12 @@ class DelayLine:
 
     def exchange(self, block: Audio) -> Audio:
         """Put a block in and take the delayed one of the same length out."""
+        at, past = self._at, self._at + block.shape[1]
+        if past < self.delay_samples:  # as nearly always
+            late = self._ring[:, at:past].copy()
+            self._ring[:, at:past] = block
+            self._at = past
+            return late
         late = self.recall(block)
         self.remember(block)
         return late
@@ -80,7 +86,9 @@ class DryWet:
         # what is left of a move after each of its samples
         self._left = 1.0 - smooth_step(max(1, sample_rate * _RAMP_MS // 1000))
         self._wanted = self._target = gain
-        self._moves: list[tuple[int, float]] = []  # samples done, and how far it goes
+        # what is left of all moves at the next samples, and where in it the next sample is
+        self._ahead = np.zeros(4 * len(self._left))
+        self._at = self._until = 0
 
     def set_wet(self, gain: float) -> None:
         """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
@@ -90,35 +98,50 @@ class DryWet:
         wet = self._wet.process_block(block)
         wanted = self._wanted
         if wanted != self._target:
-            self._moves.append((0, wanted - self._target))
-            self._target = wanted
-        if not self._moves:
+            self._begin_move(wanted)
+        if self._at == self._until:
             if self._target == 1:
                 self._dry.remember(block)
                 return wet
             if self._target == 0:
                 return self._dry.exchange(block)
-        dry = self._dry.exchange(block)
-        gain = self._next_gains(block.shape[1]) if self._moves else np.float32(self._target)
-        mixed: Audio = dry * (np.float32(1) - gain) + wet * gain
+            gain = np.full(1, self._target, np.float32)
+        else:
+            gain = self._next_gains(block.shape[1])
+        mixed = self._dry.exchange(block) * (np.float32(1) - gain)
+        mixed += wet * gain
         return mixed
+
+    def _begin_move(self, wanted: float) -> None:
+        length = len(self._left)
+        if self._at + length > len(self._ahead):
+            waiting = self._ahead[self._at : self._until].copy()
+            self._ahead.fill(0)
+            self._ahead[: len(waiting)] = waiting
+            self._at, self._until = 0, len(waiting)
+        self._ahead[self._at : self._at + length] += (wanted - self._target) * self._left
+        self._until = self._at + length
+        self._target = wanted
 
     def _next_gains(self, samples: int) -> Audio:
         """The gain at each of the next samples, float32 (samples,)."""
+        left = self._ahead[self._at : min(self._at + samples, self._until)]
         # what is not over yet is taken from the target, which is exact once everything is over
-        gains = np.full(samples, self._target)
-        for done, distance in self._moves:
-            left = self._left[done : done + samples]
-            gains[: len(left)] -= distance * left
-        moves = ((done + samples, distance) for done, distance in self._moves)
-        self._moves = [move for move in moves if move[0] < len(self._left)]
-        return gains.astype(np.float32)
+        if len(left) == samples:
+            gains = (self._target - left).astype(np.float32)
+        else:
+            gains = np.full(samples, self._target, np.float32)
+            gains[: len(left)] = self._target - left
+        left.fill(0)
+        self._at += len(left)
+        return gains
 
     def reset(self) -> None:
         self._wet.reset()
         self._dry.reset()
         self._target = self._wanted
-        self._moves = []
+        self._ahead.fill(0)
+        self._at = self._until = 0
 
 
 def smooth_step(samples: int) -> NDArray[np.float64]:

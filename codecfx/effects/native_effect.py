@@ -54,6 +54,7 @@ class NativeEffect(Effect):
     plugin_class: ClassVar[type[Any]]
     _path: str = ""  # of the VST3 or AU file that it was loaded from
     _plugin_name: str | None = None
+    _is_handed_out: bool = False
     _twins: Twins | None = None
 
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
@@ -62,7 +63,8 @@ class NativeEffect(Effect):
         own = {one.id: _read(plugin, one.id) for one in self.natives} if plugin else {}
         super().__init__(label=label, **(own | settings))
         wanted = dict(self._values)
-        self._is_ours = plugin is None  # nobody else turns its knobs
+        self._is_ours = plugin is None
+        self._is_handed_out = plugin is not None  # others may turn its knobs
         self._plugin = self._make() if plugin is None else plugin
         for parameter in self.natives:
             if _read(self._plugin, parameter.id) != wanted[parameter.id]:
@@ -74,6 +76,7 @@ class NativeEffect(Effect):
         are two others like it, so that a change may fade; what is set past the effect is heard from
         the next `prepare` on, but for a plugin that was handed in.
         """
+        self._is_handed_out = True
         return self._plugin
 
     @property
@@ -86,7 +89,7 @@ class NativeEffect(Effect):
         """Every parameter's plain value, read-only; the plugin's own as it has them now, whoever set
         them.
         """
-        if self._plugin is not None:
+        if self._plugin is not None and self._is_handed_out:
             for parameter in self.natives:
                 if parameter.change is not Change.PREPARE:
                     self._values[parameter.id] = _read(self._plugin, parameter.id)
@@ -114,15 +117,25 @@ class NativeEffect(Effect):
         return value
 
     def value_of(self, parameter: Parameter) -> Value:
-        if self._plugin is None or parameter.change is Change.PREPARE or parameter in (MIX, BYPASS):
-            return super().value_of(parameter)
-        return _read(self._plugin, parameter.id)
+        return (self.values if self._is_handed_out else self._values)[parameter.id]
+
+    def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
+        if parameter not in self.natives:
+            return
+        try:
+            _refuse_above_nyquist(parameter, value, sample_rate)
+            if not isinstance(self._plugin, pedalboard.ExternalPlugin):
+                setattr(self._make(), parameter.id, self._native_value(parameter, value))
+        except (ValueError, RuntimeError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ParameterError(f"{self.name}: {parameter.id} is {value}; {reason}") from None
 
     def apply(self, parameter: Parameter, value: Value) -> None:
         try:
             if self._spec is not None:
                 _refuse_above_nyquist(parameter, value, self._spec.sample_rate)
             setattr(self._plugin, parameter.id, self._native_value(parameter, value))
+            self._values[parameter.id] = _read(self._plugin, parameter.id)  # in 32 bits
             if self._twins is not None:
                 self._twins.set(parameter.id, getattr(self._plugin, parameter.id))
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
@@ -213,9 +226,14 @@ def load(path: str, plugin_name: str | None = None, **settings: Any) -> NativeEf
     return effect
 
 
+def is_container(plugin: Any) -> bool:
+    """Whether a pedalboard plugin is one of its containers."""
+    return isinstance(plugin, pedalboard.PluginContainer)
+
+
 def wrap(plugin: Any, *, label: str = "", **settings: Any) -> NativeEffect:
     """Any pedalboard effect, a VST3 or AU from `pedalboard.load_plugin` too, as one of ours."""
-    if isinstance(plugin, pedalboard.PluginContainer):
+    if is_container(plugin):
         raise TypeError(f"{plugin!r} is no single effect; a codecfx.Chain or Mix takes its plugins")
     if isinstance(plugin, pedalboard.ExternalPlugin):
         return _external(plugin)(plugin=plugin, label=label, **settings)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codecfx.effects.base import Processor
 
 _FADE_MS = 10
-# JUCE's own ramps are straight, with a corner at their end: Reverb's of 10 ms end before anybody hears them
+# JUCE's own ramps are straight, with a corner at their end: Reverb's of 10 ms end unheard
 _SETTLE_MS = 10
 
 
@@ -54,16 +54,20 @@ class Twins:
         self._wanted[parameter_id] = value
 
     def process_block(self, block: Audio) -> Audio:
+        samples = block.shape[1]
         if self._done < 0 and not self._wanted:
-            heard, other = self._running[self._heard], self._running[1 - self._heard]
-            other.process_block(block)
-            return heard.process_block(block)
+            self._running[1 - self._heard].process_block(block)
+            return self._running[self._heard].process_block(block)
+        if self._done < 0:
+            self._begin()
+        if samples <= self._left:
+            return self._next(block)
         output = np.empty_like(block)
-        at, samples = 0, block.shape[1]
+        at = 0
         while at < samples:
             if self._done < 0 and self._wanted:
                 self._begin()
-            piece = block[:, at : min(samples, at + self._left)]
+            piece = block[:, at : at + self._left]
             output[:, at : at + piece.shape[1]] = self._next(piece)
             at += piece.shape[1]
         return output
@@ -96,7 +100,8 @@ class Twins:
         self._done += piece.shape[1]
         if at >= 0:
             part = slice(at, at + piece.shape[1])
-            sound = sound * self._falling[part] + other * self._rising[part]
+            sound = sound * self._falling[part]
+            sound += other * self._rising[part]
             if self._done == self._settling + len(self._rising):
                 self._heard, self._done = 1 - self._heard, -1
                 self._give(self._plugins[1 - self._heard])

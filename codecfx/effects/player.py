@@ -1,0 +1,330 @@
+"""The player: a board, and what moves it, to the sample.
+
+::
+
+    lanes ───────► moves, at their samples ─┐
+    modulators ──► a move a tick ───────────┤   block cut at every move
+    messages ──► maps ──► moves, glides ────┴─► set, process, set, process, ...
+
+Whatever moves a parameter, the block is cut where it moves (on pedalboard's grid where the board is on
+it), so that the samples never depend on the blocks. Live, a message is applied at the first sample of
+the next block; played again from there, it gives the same samples.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from codecfx.audio import Audio
+from codecfx.control.automation import tick_samples
+from codecfx.control.controls import Controls
+from codecfx.control.modulation import INPUT
+from codecfx.control.parameters import Value
+from codecfx.control.sources import is_message
+from codecfx.control.timeline import Timeline
+from codecfx.effects.base import Effect, StreamSpec, without_garbage
+from codecfx.effects.paths import places
+from codecfx.effects.steering import Glide, Planned, PlayedLane, PlayedModulator, Steered, Steering
+from codecfx.errors import ConfigurationError
+
+# Moves are worked out so far ahead: long enough that numpy's calls cost little per move
+_PLANNED_TICKS = 64
+# What comes first where several things happen at a sample: those that were worked out ahead, then these
+_FOLLOWED, _GLIDES, _LATE, _PERFORMED = range(4)
+_NEVER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A parameter set by hand: path, plain value."""
+
+    path: str
+    value: Value
+
+
+Event: TypeAlias = bytes | Move
+"""What a performer does: a MIDI message, or a parameter moved by hand."""
+
+Automation: TypeAlias = Controls | Mapping[str, ArrayLike]
+"""What `Effect.process` takes: controls, or by path an array with a value for each sample."""
+
+Listen: TypeAlias = Callable[[str, int], Audio]
+"""A side-chain: a path and a number of samples, to the next so many samples of that sound."""
+
+
+def _no_side_chain(path: str, samples: int) -> Audio:
+    raise ConfigurationError(f"{path}: a side-chain from a file is heard in 'codecfx render' only")
+
+
+class Player:
+    """Runs a board and moves it: a processor, as an effect's running half is.
+
+    Time is taken in one of two ways. A performance in a file's own time (lanes, a .mid) meets the sound
+    where it was: a move comes as much later as the sound is late that reaches its effect. A live one is
+    in the stream's time: what arrives now acts now.
+    """
+
+    def __init__(
+        self,
+        board: Effect,
+        controls: Controls | None = None,
+        *,
+        events: Iterable[tuple[int, Event]] = (),
+        curves: Mapping[str, ArrayLike] | None = None,
+        in_file_time: bool = True,
+        seed: int = 0,
+        listen: Listen = _no_side_chain,
+    ) -> None:
+        """
+        Args:
+            events: (sample, message or move) as they were played, ascending.
+            curves: values by path, (samples,): one for each sample from the first on.
+            in_file_time: whether positions are the sound's own, or those of a stream.
+            seed: added to every modulator's own.
+            listen: plays the files that modulators listen to.
+        """
+        self.board = board
+        self._controls = controls or Controls()
+        self._curves = dict(curves or {})
+        self._events = list(events)
+        self._in_file_time, self._seed, self._listen = in_file_time, seed, listen
+        self._before = [
+            (place.effect, one, place.effect.value_of(one))
+            for place in places(board)
+            for one in place.parameters
+        ]
+        self._posts: deque[Event] = deque()
+        self.on_event: Callable[[int, Event], None] | None = None
+        self.ignored = 0
+
+    def prepare(self, spec: StreamSpec, samples: int | None = None) -> None:
+        """Get ready to play from the first sample, with the board's values as they were when this
+        player was made. `samples` is the sound's length, for positions in percent. [control thread]
+
+        Raises:
+            ConfigurationError: a path, value or way that the board does not have; says where it is
+                written, and the nearest right one.
+        """
+        self.restore()
+        self._steer(spec, samples)
+        self._steering.begin()
+        self._running = self.board.prepared(replace(spec, moving=True))
+        self.latency_samples = self._running.latency_samples
+        # nothing in a board on a grid sees what happens between its points: blocks are cut on them only
+        self._grid_samples = self.board.quantum_samples
+        self._steering.meet(self._grid_samples, self._in_file_time)
+        self._rewind()
+
+    def attach(self, spec: StreamSpec) -> None:
+        """Go on with a board that runs: its next sample is this player's first."""
+        self._steer(spec, None)
+        self._running, self._grid_samples = self.board, 1
+        self.latency_samples = self.board.latency_samples
+        self._rewind()
+
+    def _steer(self, spec: StreamSpec, samples: int | None) -> None:
+        self._tick_samples = tick_samples(spec.sample_rate)
+        timeline = Timeline(spec.sample_rate, samples, self._controls.tempo)
+        self._steering = Steering(
+            self.board, self._controls, self._curves, timeline, self._tick_samples, self._seed
+        )
+        for _, event in self._events:
+            if isinstance(event, Move):
+                self._steering.at(event.path).target.parameter.check(event.value)
+
+    def restore(self) -> None:
+        """Give the board the values that it had when this player was made. [control thread]"""
+        for effect, parameter, value in self._before:
+            effect.move(parameter, value)
+
+    # The stream
+
+    def post(self, event: Event) -> None:
+        """Play this from the next block's first sample on. What is no message, path or value is counted
+        in `ignored`. `on_event` is told of it with the sample where it applied. [any thread]
+        """
+        self._posts.append(event)
+
+    def reset(self) -> None:
+        """From the first sample again. [audio thread]"""
+        self.restore()
+        self._steering.begin()
+        self._running.reset()
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._now = self._planned_to = self._followed_to = 0
+        self._planned: deque[Planned] = deque()
+        self._order = count()
+        # (sample, what comes first, of which parameter, order, what): sorted as it is, it is a heap
+        self._due: list[tuple[int, int, int, int, Any]] = [
+            (sample, _PERFORMED, 0, order, event)
+            for (sample, event), order in zip(self._events, self._order, strict=False)
+        ]
+        self._steering.rewind()
+
+    def process_block(self, block: Audio) -> Audio:
+        """As Effect.process_block."""
+        block = without_garbage(block)
+        begin, end = self._now, self._now + block.shape[1]
+        while self._posts:
+            self._take(self._posts.popleft())
+        if end > begin:
+            self._plan(block, end)
+        self._now = end
+        if self._next() >= end:
+            return self._running.process_block(block)
+        output = np.empty_like(block)
+        at = begin
+        while at < end:
+            sample = self._next()
+            to = end if sample >= end else max(at, sample - sample % self._grid_samples)
+            if to > at:
+                piece = slice(at - begin, to - begin)
+                output[:, piece] = self._running.process_block(block[:, piece])
+                at = to
+            if sample < end:
+                self._act(sample)
+        return output
+
+    def _take(self, event: Event) -> None:
+        if self.on_event is not None:
+            self.on_event(self._now, event)
+        self._push(self._now, _PERFORMED, 0, event)
+
+    def _push(self, sample: int, first: int, number: int, what: Any) -> None:
+        heapq.heappush(self._due, (sample, first, number, next(self._order), what))
+
+    def _next(self) -> int:
+        """The next sample where something happens."""
+        planned = self._planned[0][0] if self._planned else _NEVER
+        return min(planned, self._due[0][0]) if self._due else planned
+
+    def _plan(self, block: Audio, end: int) -> None:
+        """Work out what moves by itself up to sample `end`, whose last samples are `block`."""
+        sounds = {INPUT: block}
+        for modulator in self._steering.hearing:
+            path = modulator.listens_to or INPUT
+            if path not in sounds:
+                sounds[path] = self._listen(path, block.shape[1])
+            modulator.hear(sounds[path])
+        for follower in self._steering.followers:
+            for sample, steered, value in follower.moves(self._followed_to, end, self._tick_samples):
+                self._push(sample, _FOLLOWED, steered.number, (steered, value))
+        self._followed_to = end
+        while self._planned_to < end:
+            past = self._planned_to + _PLANNED_TICKS * self._tick_samples
+            steering = self._steering
+            tracks: list[PlayedLane | PlayedModulator] = [*steering.lanes, *steering.modulators]
+            moves = [
+                move
+                for track in tracks
+                for move in track.moves(self._planned_to, past, self._tick_samples)
+            ]
+            self._planned.extend(sorted(moves, key=itemgetter(0)))
+            self._planned_to = past
+
+    def _act(self, sample: int) -> None:
+        """Everything that happens at a sample."""
+        while self._planned and self._planned[0][0] == sample:
+            _, steered, value = self._planned.popleft()
+            steered.move(value)
+        while self._due and self._due[0][0] == sample:
+            _, first, _, _, what = heapq.heappop(self._due)
+            if first == _PERFORMED:
+                self._perform(sample, what)
+            elif first == _FOLLOWED:
+                steered, value = what
+                steered.move(value)
+            elif first == _GLIDES:
+                self._glide(sample, *what)
+            else:
+                steered, value, glide_samples = what
+                steered.waiting.pop(0)
+                self._go(sample, steered, value, glide_samples)
+
+    def _perform(self, sample: int, event: Event) -> None:
+        try:
+            if isinstance(event, Move):
+                steered = self._steering.at(event.path)
+                self._go_late(sample, steered, steered.target.parameter.check(event.value), 0)
+            elif not is_message(event):
+                self.ignored += 1
+            else:
+                for played in self._steering.listening(event):
+                    steered = played.steered
+                    value = played.mapped.receive(event, steered.wanted)
+                    if value is not None:
+                        self._go_late(sample, steered, value, played.glide_samples)
+        except ConfigurationError:
+            self.ignored += 1
+
+    def _go_late(self, sample: int, steered: Steered, value: Value, glide_samples: int) -> None:
+        """Move there when the sound of this sample reaches the effect."""
+        due = steered.due(sample)
+        if due == sample:
+            self._go(sample, steered, value, glide_samples)
+            return
+        steered.waiting.append(value)
+        self._push(due, _LATE, 0, (steered, value, glide_samples))
+
+    def _go(self, sample: int, steered: Steered, value: Value, glide_samples: int) -> None:
+        """Move there, at once or gliding."""
+        start = steered.target.value
+        if not glide_samples or start == value:
+            steered.move(value)
+            return
+        steered.glide = Glide(sample, sample + glide_samples, start, value)
+        self._glide_on(sample, steered.glide, steered)
+
+    def _glide(self, sample: int, glide: Glide, steered: Steered) -> None:
+        if steered.glide is not glide:  # something else has moved it meanwhile
+            return
+        steered.target.move(glide.value_at(steered.target.parameter, sample))
+        if sample == glide.end:
+            steered.glide = None
+        else:
+            self._glide_on(sample, glide, steered)
+
+    def _glide_on(self, sample: int, glide: Glide, steered: Steered) -> None:
+        """Be there again at the next tick, and at the end."""
+        tick = (sample // self._tick_samples + 1) * self._tick_samples
+        self._push(min(tick, glide.end), _GLIDES, steered.number, (glide, steered))
+
+
+@contextmanager
+def playing(
+    board: Effect, spec: StreamSpec, automation: Automation, samples: int, from_start: bool
+) -> Iterator[Player]:
+    """A player for so many samples: from the start, after which the board's values are what they were,
+    or on a stream that runs.
+
+    Raises:
+        ConfigurationError: automation of what there is not, or an array of another length.
+    """
+    controls = automation if isinstance(automation, Controls) else None
+    curves = {} if isinstance(automation, Controls) else automation
+    for path, curve in curves.items():
+        if np.shape(curve) != (samples,):
+            raise ConfigurationError(
+                f"{path}: the array's shape is {np.shape(curve)}; it takes a value for each sample, "
+                f"({samples},)"
+            )
+    player = Player(board, controls, curves=curves, in_file_time=from_start)
+    if not from_start:
+        player.attach(spec)
+        yield player
+        return
+    try:
+        player.prepare(spec, samples)
+        yield player
+    finally:
+        player.restore()

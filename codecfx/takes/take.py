@@ -1,0 +1,195 @@
+"""`Take`: a take as it was recorded, and played again."""
+
+import csv
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from codecfx.control.automation import nearest
+from codecfx.control.controls import Controls
+from codecfx.effects.base import Effect
+from codecfx.effects.player import Event, Move
+from codecfx.effects.steering import steerable
+from codecfx.errors import CodecFxError, ConfigurationError, TakeError
+from codecfx.presets import Preset, load_preset
+from codecfx.rendering import Performance, RenderReport, perform
+from codecfx.takes.layout import ABOUT, COLUMNS, DRY, EVENTS, MIDI, PRESET, SET, VERSION, version_of
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A take as it was recorded."""
+
+    folder: Path
+    sample_rate: int  # Hz
+    channels: int
+    seed: int
+    block_samples: int  # the largest; events fall on the blocks' first samples
+    ran_on: dict[str, str]  # versions, by distribution
+    preset: Preset
+    events: tuple[tuple[int, Event], ...]
+
+    @property
+    def dry(self) -> Path:
+        """The input: float32 WAV."""
+        return self.folder / DRY
+
+    @property
+    def differs(self) -> list[str]:
+        """What is of another version here than it ran on, a line each: its sound may be another."""
+        return [
+            f"{name} is {version_of(name) or 'missing'}, and was {was}"
+            for name, was in self.ran_on.items()
+            if version_of(name) != was
+        ]
+
+    def performance(self, controls: Controls | None = None, board: Effect | None = None) -> Performance:
+        """What was played; `controls` in place of the take's own. On another `board` than the take's,
+        nothing is played of what it has not, and values that it does not take become the nearest.
+        """
+        if controls is None:
+            controls = self.preset.controls
+        events = self.events
+        if board is not None:
+            events = tuple(_fitting(events, board))
+            maps = tuple(replace(one, optional=True) for one in controls.maps)
+            controls = replace(controls, maps=maps)
+        rate = self.sample_rate
+        timed = tuple((Fraction(sample, rate), event) for sample, event in events)
+        return Performance(controls, timed, in_file_time=False)
+
+    def render(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        board: Effect | None = None,
+        controls: Controls | None = None,
+        tail_seconds: float = 0.0,
+        overwrite: bool = False,
+        seed: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> RenderReport:
+        """Play it again into a file: exactly what was heard, unless another `board`, other `controls`
+        or another `seed` make it another version. Raises as `codecfx.render` does.
+        """
+        return perform(
+            self.preset.board() if board is None else board,
+            self.dry,
+            target,
+            self.performance(controls, board),
+            tail_seconds=tail_seconds,
+            overwrite=overwrite,
+            seed=self.seed if seed is None else seed,
+            on_progress=on_progress,
+        )
+
+
+def _fitting(events: Iterable[tuple[int, Event]], board: Effect) -> Iterator[tuple[int, Event]]:
+    """Events as far as they are anything on `board`."""
+    for sample, event in events:
+        if isinstance(event, Move):
+            try:
+                parameter = steerable(board, event.path).parameter
+            except ConfigurationError:
+                continue
+            try:
+                event = replace(event, value=parameter.check(event.value))
+            except ConfigurationError:
+                try:
+                    number = float(event.value)
+                except ValueError:
+                    continue
+                if isinstance(parameter.default, bool | str):
+                    continue
+                event = replace(event, value=nearest(parameter, np.array([number]))[0])
+        yield sample, event
+
+
+def is_take(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a take's folder."""
+    return (Path(path) / ABOUT).is_file()
+
+
+def load_take(folder: str | os.PathLike[str]) -> Take:
+    """The take in a folder.
+
+    Raises:
+        TakeError: no take, or one with something wrong in it; names file and line.
+    """
+    folder = Path(folder)
+    if not is_take(folder):
+        raise TakeError(f"{folder}: is no take; a take is a folder with {ABOUT} in it")
+    try:
+        about = tomllib.loads((folder / ABOUT).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise TakeError(f"{folder / ABOUT}: cannot be read ({error})") from None
+    if about.get("version") != VERSION:
+        raise TakeError(
+            f"{folder / ABOUT}: version is {about.get('version')!r}; this codecfx reads {VERSION}"
+        )
+    numbers: dict[str, int] = {}
+    for key in ("sample_rate", "channels", "seed", "block_samples"):
+        number = about.get(key)
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise TakeError(f"{folder / ABOUT}: {key} is {number!r}; it takes a whole number")
+        numbers[key] = number
+    ran_on = {str(name): str(was) for name, was in dict(about.get("ran_on", {})).items()}
+    try:
+        preset = load_preset(folder / PRESET)
+    except CodecFxError as error:
+        raise TakeError(str(error)) from None
+    events = tuple(_events(folder / EVENTS))
+    return Take(
+        folder, **numbers, ran_on=ran_on, preset=replace(preset, name=folder.name), events=events
+    )
+
+
+def _events(path: Path) -> list[tuple[int, Event]]:
+    """What was played, in order. A last line that was cut off is not there."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise TakeError(f"{path}: cannot be read ({error})") from None
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()
+    rows = csv.reader(lines)
+    if next(rows, []) != COLUMNS:
+        raise TakeError(f"{path}:1: the first line is {','.join(COLUMNS)}")
+    events: list[tuple[int, Event]] = []
+    for row in rows:
+        if not row:
+            continue
+        try:
+            events.append(_event(row, events[-1][0] if events else 0))
+        except ValueError as error:
+            raise TakeError(f"{path}:{rows.line_num}: {error}") from None
+    return events
+
+
+def _event(row: list[str], earliest: int) -> tuple[int, Event]:
+    """Raises ValueError with what is wrong with a row."""
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"the row has {len(row)} cells; it takes {', '.join(COLUMNS)}")
+    sample, kind, target, value = (cell.strip() for cell in row)
+    if not sample.isdecimal():
+        raise ValueError(f"sample is '{sample}'; it takes a whole number from 0 up")
+    if int(sample) < earliest:
+        raise ValueError(
+            f"sample {sample} comes after {earliest}; put the rows in order of their samples"
+        )
+    if kind == SET:
+        return int(sample), Move(target, value)
+    if kind == MIDI:
+        try:
+            return int(sample), bytes.fromhex(value)
+        except ValueError:
+            raise ValueError(
+                f"value '{value}' is no message; write its bytes, as in b0 15 40"
+            ) from None
+    raise ValueError(f"kind is '{kind}'; it takes {MIDI} or {SET}")

@@ -1,0 +1,114 @@
+"""`TakeWriter`: writes a take while it is played."""
+
+import csv
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from codecfx.audio import Audio
+from codecfx.audio_file.recording import Recording
+from codecfx.control.controls import Controls
+from codecfx.effects.base import Effect, StreamSpec
+from codecfx.effects.player import Event, Move
+from codecfx.errors import TakeError
+from codecfx.presets import save_preset
+from codecfx.takes.layout import (
+    ABOUT,
+    COLUMNS,
+    DRY,
+    ENGINES,
+    EVENTS,
+    MIDI,
+    PRESET,
+    SET,
+    VERSION,
+    WET,
+    version_of,
+)
+
+
+class TakeWriter:
+    """Writes a take while it is played: from one thread, never the audio's."""
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        board: Effect,
+        spec: StreamSpec,
+        controls: Controls | None = None,
+        *,
+        seed: int = 0,
+        wet: bool = False,
+    ) -> None:
+        """Begin a take in a new folder, of `board` with the values that it has now.
+
+        Raises:
+            TakeError: the folder is there already, or cannot be made.
+            PresetError: a plugin in the board cannot be told in text.
+        """
+        import tomli_w
+
+        self.folder = Path(folder)
+        about = {
+            "version": VERSION,
+            "sample_rate": spec.sample_rate,
+            "channels": spec.channels,
+            "seed": seed,
+            "block_samples": spec.max_block_samples,
+            "ran_on": {name: version_of(name) for name in ENGINES if version_of(name)},
+        }
+        try:
+            self.folder.mkdir(parents=True)
+        except FileExistsError:
+            raise TakeError(
+                f"{self.folder}: is there already; a take wants a folder of its own"
+            ) from None
+        except OSError as error:
+            raise TakeError(f"{self.folder}: cannot be made ({error.strerror})") from None
+        with ExitStack() as opened:
+            save_preset(board, self.folder / PRESET, controls=controls)
+            self._events = opened.enter_context(
+                (self.folder / EVENTS).open("w", encoding="utf-8", newline="")
+            )
+            self._rows = csv.writer(self._events, lineterminator="\n")
+            self._rows.writerow(COLUMNS)
+            names = [DRY, WET] if wet else [DRY]
+            self._sounds = [
+                opened.enter_context(Recording(self.folder / name, spec.sample_rate, spec.channels))
+                for name in names
+            ]
+            (self.folder / ABOUT).write_text(tomli_w.dumps(about), encoding="utf-8")
+            self._opened = opened.pop_all()
+
+    def event(self, sample: int, event: Event) -> None:
+        """What was played, and the sample from which on it applied."""
+        if isinstance(event, Move):
+            value = event.value
+            text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+            self._rows.writerow([sample, SET, event.path, text])
+        else:
+            self._rows.writerow([sample, MIDI, "", event.hex(" ")])
+
+    def write(self, dry: Audio, wet: Audio | None = None) -> None:
+        """The next block, as it went in and, if the take keeps it, as it came out. Raises OSError."""
+        for sound, block in zip(self._sounds, (dry, wet), strict=False):
+            if block is not None:
+                sound.write(block)
+
+    def sync(self) -> None:
+        """Put everything on the disk: what comes after may be lost, this not. Raises OSError."""
+        for sound in self._sounds:
+            sound.sync()
+        self._events.flush()
+        os.fsync(self._events.fileno())
+
+    def close(self) -> None:
+        """Everything is written; may be called twice."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
