@@ -8,7 +8,7 @@ tail where one is asked for. Stems rendered by different boards stay in time wit
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,12 +24,14 @@ from codecfx.audio import Audio, silence
 from codecfx.audio_file import AudioSource, AudioTarget
 from codecfx.control.controls import Controls
 from codecfx.control.midi_file import MidiFile
-from codecfx.control.modulation import INPUT, Modulator
 from codecfx.effects.base import STEP_SAMPLES, Effect, Processor, StreamSpec
 from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
-from codecfx.effects.player import Event, Player
+from codecfx.effects.player import Event, Listen, Player
+from codecfx.effects.setlist import Setlist
+from codecfx.effects.steering import fitting
 from codecfx.errors import ConfigurationError
+from codecfx.presets import load_preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,27 @@ class Performance:
     def __bool__(self) -> bool:
         return bool(self.controls or self.events)
 
+    def on(self, board: Effect, sample_rate: int, seed: int, listen: Listen) -> Player | Setlist:
+        """Who plays it on `board` and, where maps choose presets, on those."""
+        events = [(round(seconds * sample_rate), event) for seconds, event in self.events]
+
+        def player(board: Effect, controls: Controls, events: Sequence[tuple[int, Event]]) -> Player:
+            time = self.in_file_time
+            return Player(board, controls, events=events, in_file_time=time, seed=seed, listen=listen)
+
+        programs = {one: one.preset for one in self.controls.maps if one.preset}
+        if not programs:
+            return player(board, self.controls, events)
+        players = [player(board, self.controls, ())]
+        numbers: dict[str, int] = {}
+        for name in programs.values():
+            if name not in numbers:
+                numbers[name] = len(players)
+                preset = load_preset(name)
+                other = preset.board()
+                players.append(player(other, preset.controls + fitting(other, self.controls), ()))
+        return Setlist(players, {one: numbers[name] for one, name in programs.items()}, events)
+
 
 def perform(
     board: Effect,
@@ -145,17 +168,8 @@ def perform(
         spec = StreamSpec(reader.sample_rate, reader.channels)
         running: Processor = board
         if performance:
-            sounds = SideChains(performance.controls.modulators, spec.sample_rate)
-            running = player = Player(
-                board,
-                performance.controls,
-                events=[
-                    (round(seconds * spec.sample_rate), event) for seconds, event in performance.events
-                ],
-                in_file_time=performance.in_file_time,
-                seed=seed or 0,
-                listen=open_files.enter_context(sounds).listen,
-            )
+            sounds = open_files.enter_context(SideChains(spec.sample_rate))
+            running = player = performance.on(board, spec.sample_rate, seed or 0, sounds.listen)
             open_files.callback(player.restore)
             player.prepare(spec, reader.samples)
         else:
@@ -195,8 +209,8 @@ def perform(
         seconds=length / reader.sample_rate,
         elapsed_seconds=time.perf_counter() - began,
         kbps=_bitrates(board),
-        latency_samples=board.latency_samples,
-        latency_ms=board.latency_ms,
+        latency_samples=running.latency_samples,
+        latency_ms=1000 * running.latency_samples / reader.sample_rate,
         peak_in_db=_decibels(peak_in),
         peak_out_db=_decibels(writer.peak),
         clipped_samples=writer.clipped_samples,
@@ -209,26 +223,25 @@ class SideChains:
     silence after their ends.
     """
 
-    def __init__(self, modulators: Iterable[Modulator], sample_rate: int) -> None:
-        """Raises AudioFileError for a file that cannot be read, ConfigurationError for another rate."""
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
         self._open = ExitStack()
-        self._sources: dict[str, AudioSource] = {}
-        for one in modulators:
-            path = getattr(one, "of", INPUT)
-            if path != INPUT and path not in self._sources:
-                sound = self._open.enter_context(AudioSource(path))
-                self._sources[path] = sound
-                if sound.sample_rate != sample_rate:
-                    self._open.close()
-                    raise ConfigurationError(
-                        f"side-chain {path} has {sound.sample_rate} Hz, the sound {sample_rate} Hz; "
-                        "give both one rate"
-                    )
+        self._sources: dict[tuple[object, str], AudioSource] = {}
 
-    def listen(self, path: str, samples: int) -> Audio:
-        """The next so many samples of a sound."""
-        source = self._sources[path]
-        heard = source.read(samples)
+    def listen(self, listener: object, path: str, samples: int) -> Audio:
+        """The next so many samples of a sound for one of its listeners; 0 to open it.
+
+        Raises AudioFileError for a file that cannot be read, ConfigurationError for another rate.
+        """
+        key = listener, path
+        if key not in self._sources:
+            source = self._sources[key] = self._open.enter_context(AudioSource(path))
+            if source.sample_rate != self._rate:
+                raise ConfigurationError(
+                    f"side-chain {path} has {source.sample_rate} Hz, the sound {self._rate} Hz; give "
+                    "both one rate"
+                )
+        heard = self._sources[key].read(samples)
         return np.pad(heard, ((0, 0), (0, samples - heard.shape[1])))
 
     def __enter__(self) -> "SideChains":

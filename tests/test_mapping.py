@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codecfx.control.mapping import Map, Mapped
+from codecfx.control.mapping import Mapped
+from codecfx.control.maps import Map
 from codecfx.control.parameters import Change, Curve, Parameter
-from codecfx.control.sources import KINDS, Reader, Source, channel_of
+from codecfx.control.reader import Reader
+from codecfx.control.sources import KINDS, Source, channel_of
 from codecfx.control.takeover import NEAR, RELATIVE, Pickup, detents
 from codecfx.errors import ConfigurationError, ParameterError, UnknownName
 

@@ -10,7 +10,7 @@ from signals import cut, fit_sine, late, noise, recording, recordings, same, sin
 import codecfx
 from codecfx.control.automation import Lane
 from codecfx.control.controls import Controls
-from codecfx.control.mapping import Map
+from codecfx.control.maps import Map
 from codecfx.control.modulation import LFO, EnvelopeFollower, RandomWalk, TransientGate
 from codecfx.control.parameters import Change, Curve, Parameter
 from codecfx.control.timeline import TempoMap
@@ -471,7 +471,7 @@ def test_a_side_chain_is_heard_by_those_who_listen_to_it():
     kick = np.concatenate((np.zeros((1, RATE)), np.ones((1, RATE))), axis=1).astype(np.float32)
     at = 0
 
-    def listen(path, samples):
+    def listen(listener, path, samples):
         nonlocal at
         assert path == "kick.wav"
         at += samples

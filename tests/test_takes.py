@@ -17,7 +17,7 @@ from codecfx.audio_file import recording as recording_module
 from codecfx.audio_file.recording import Recording
 from codecfx.control.automation import Lane
 from codecfx.control.controls import Controls
-from codecfx.control.mapping import Map
+from codecfx.control.maps import Map
 from codecfx.control.modulation import LFO, EnvelopeFollower
 from codecfx.effects.player import Move
 from codecfx.errors import TakeError

@@ -184,11 +184,14 @@ class Trajectory:
             return [min(self._values, key=float), max(self._values, key=float)]
         return list(dict.fromkeys(self._values))
 
-    @property
-    def first(self) -> Value | None:
-        """What holds from the very beginning; None where it begins later."""
-        at_start = np.searchsorted(self._samples, 0, side="right")
-        return self._values[at_start - 1] if at_start else None
+    def value_at(self, sample: int) -> Value | None:
+        """What holds at a sample of its own time; None before its first breakpoint."""
+        at = int(np.searchsorted(self._samples, sample, side="right")) - 1
+        if at < 0:
+            return None
+        if self._moving[at] and sample > self._samples[at]:
+            return self._between(np.array([sample]), np.array([at]))[0]
+        return self._values[at]
 
     def moves(self, begin: int, end: int, tick_samples: int, shift: int = 0) -> Moves:
         """What to set at the samples of a stream from `begin` up to, not including, `end`, whose sample

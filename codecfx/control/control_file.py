@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 
 from codecfx.control.automation import Interpolation, Lane
 from codecfx.control.controls import Controls
-from codecfx.control.mapping import Map
+from codecfx.control.maps import Map
 from codecfx.control.modulation import INPUT, Modulator, modulator_of
 from codecfx.control.spreadsheet import lanes_of_csv
 from codecfx.control.timeline import tempo_of
@@ -129,20 +129,24 @@ def table_of(controls: Controls, folder: Path) -> dict[str, Any]:
     table: dict[str, Any] = {}
     if controls.tempo is not None:
         table["tempo"] = [[float(beat), float(bpm)] for beat, bpm in controls.tempo.changes]
-    for kind, made in (("lane", controls.lanes), ("map", controls.maps)):
-        if made:
-            table[kind] = [one.to_table() for one in made]
-    if controls.modulators:
-        table["modulator"] = [_seen_from(folder, one.to_table()) for one in controls.modulators]
-    return table
+    made = {
+        "lane": [one.to_table() for one in controls.lanes],
+        "map": [one.to_table() for one in controls.maps],
+        "modulator": [one.to_table() for one in controls.modulators],
+    }
+    return table | {
+        kind: [_seen_from(folder, one) for one in tables] for kind, tables in made.items() if tables
+    }
 
 
 def _seen_from(folder: Path, table: dict[str, Any]) -> dict[str, Any]:
-    """A modulator's table with the path of its sound as a file in `folder` has it."""
-    if table.get("of", INPUT) != INPUT:
-        file, folder = Path(table["of"]).absolute(), folder.absolute()
-        inside = file.is_relative_to(folder)
-        table["of"] = file.relative_to(folder).as_posix() if inside else str(file)
+    """A table with the paths of its sound and its preset as a file in `folder` has them."""
+    for key in ("of", "preset"):
+        text = table.get(key, INPUT)
+        if text != INPUT and (key == "of" or text.endswith(".toml")):
+            file, folder = Path(text).absolute(), folder.absolute()
+            inside = file.is_relative_to(folder)
+            table[key] = file.relative_to(folder).as_posix() if inside else str(file)
     return table
 
 
@@ -164,6 +168,8 @@ def _each(
             key = re.match(r"(\w+): ", str(error))
             where = _place(path, text, kind, number, key[1] if key else "")
             raise ControlFileError(" ".join(f"{where}: {error}".splitlines())) from None
+        if isinstance(made, Map) and made.preset.endswith(".toml"):
+            made = replace(made, preset=str(path.parent / made.preset))  # type: ignore[call-arg]
         if isinstance(made, Lane | Map):
             where = _place(path, text, kind, number, "target")
             made = replace(made, where=where)  # type: ignore[call-arg]

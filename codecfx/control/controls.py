@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from codecfx.control.automation import Lane
-from codecfx.control.mapping import Map
+from codecfx.control.maps import Map
 from codecfx.control.modulation import Modulator
 from codecfx.control.timeline import TempoMap
 

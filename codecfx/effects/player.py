@@ -11,14 +11,11 @@ it), so that the samples never depend on the blocks. Live, a message is applied 
 the next block; played again from there, it gives the same samples.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count
-from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,20 +23,15 @@ from numpy.typing import ArrayLike
 from codecfx.audio import Audio
 from codecfx.control.automation import tick_samples
 from codecfx.control.controls import Controls
+from codecfx.control.messages import is_message
 from codecfx.control.modulation import INPUT
 from codecfx.control.parameters import Value
-from codecfx.control.sources import is_message
 from codecfx.control.timeline import Timeline
+from codecfx.effects.agenda import Agenda, Rank
 from codecfx.effects.base import Effect, StreamSpec, without_garbage
 from codecfx.effects.paths import places
-from codecfx.effects.steering import Glide, Planned, PlayedLane, PlayedModulator, Steered, Steering
+from codecfx.effects.steering import Glide, Steered, Steering
 from codecfx.errors import ConfigurationError
-
-# Moves are worked out so far ahead: long enough that numpy's calls cost little per move
-_PLANNED_TICKS = 64
-# What comes first where several things happen at a sample: those that were worked out ahead, then these
-_FOLLOWED, _GLIDES, _LATE, _PERFORMED = range(4)
-_NEVER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +48,11 @@ Event: TypeAlias = bytes | Move
 Automation: TypeAlias = Controls | Mapping[str, ArrayLike]
 """What `Effect.process` takes: controls, or by path an array with a value for each sample."""
 
-Listen: TypeAlias = Callable[[str, int], Audio]
-"""A side-chain: a path and a number of samples, to the next so many samples of that sound."""
+Listen: TypeAlias = Callable[[object, str, int], Audio]
+"""A side-chain: who listens, a path, a number of samples; to the next so many samples of that sound."""
 
 
-def _no_side_chain(path: str, samples: int) -> Audio:
+def _no_side_chain(listener: object, path: str, samples: int) -> Audio:
     raise ConfigurationError(f"{path}: a side-chain from a file is heard in 'codecfx render' only")
 
 
@@ -115,7 +107,7 @@ class Player:
         """
         self.restore()
         self._steer(spec, samples)
-        self._steering.begin()
+        self._steering.begin(0)
         self._running = self.board.prepared(replace(spec, moving=True))
         self.latency_samples = self._running.latency_samples
         # nothing in a board on a grid sees what happens between its points: blocks are cut on them only
@@ -156,20 +148,39 @@ class Player:
     def reset(self) -> None:
         """From the first sample again. [audio thread]"""
         self.restore()
-        self._steering.begin()
+        self._steering.begin(0)
         self._running.reset()
         self._rewind()
 
     def _rewind(self) -> None:
-        self._now = self._planned_to = self._followed_to = 0
-        self._planned: deque[Planned] = deque()
-        self._order = count()
-        # (sample, what comes first, of which parameter, order, what): sorted as it is, it is a heap
-        self._due: list[tuple[int, int, int, int, Any]] = [
-            (sample, _PERFORMED, 0, order, event)
-            for (sample, event), order in zip(self._events, self._order, strict=False)
-        ]
+        for modulator in self._steering.hearing:
+            modulator.reset()
+            if modulator.listens_to not in (None, INPUT):
+                self._listen(self, str(modulator.listens_to), 0)  # what is wrong with it is said now
+        self._now = 0
+        self._agenda = Agenda(self._steering, self._tick_samples)
+        for sample, event in self._events:
+            self._agenda.push(sample, Rank.PERFORMED, event)
         self._steering.rewind()
+
+    def listen(self, block: Audio) -> None:
+        """Let a block pass without playing: only modulators hear it. [audio thread]"""
+        self._hear(without_garbage(block))
+        self._now += block.shape[1]
+
+    def begin_here(self) -> None:
+        """Play from the next sample on, which is a multiple of 64 of the stream, as if just prepared.
+        [audio thread]
+        """
+        self.restore()
+        self._steering.begin(self._now)
+        self._running.reset()
+        self._agenda = Agenda(self._steering, self._tick_samples, self._now)
+        self._steering.rewind()
+
+    def perform(self, sample: int, event: Event) -> None:
+        """Play this at a sample to come. [audio thread]"""
+        self._agenda.push(sample, Rank.PERFORMED, event)
 
     def process_block(self, block: Audio) -> Audio:
         """As Effect.process_block."""
@@ -178,14 +189,15 @@ class Player:
         while self._posts:
             self._take(self._posts.popleft())
         if end > begin:
-            self._plan(block, end)
+            self._hear(block)
+            self._agenda.plan(end)
         self._now = end
-        if self._next() >= end:
+        if self._agenda.next_sample >= end:
             return self._running.process_block(block)
         output = np.empty_like(block)
         at = begin
         while at < end:
-            sample = self._next()
+            sample = self._agenda.next_sample
             to = end if sample >= end else max(at, sample - sample % self._grid_samples)
             if to > at:
                 piece = slice(at - begin, to - begin)
@@ -198,58 +210,33 @@ class Player:
     def _take(self, event: Event) -> None:
         if self.on_event is not None:
             self.on_event(self._now, event)
-        self._push(self._now, _PERFORMED, 0, event)
+        self._agenda.push(self._now, Rank.PERFORMED, event)
 
-    def _push(self, sample: int, first: int, number: int, what: Any) -> None:
-        heapq.heappush(self._due, (sample, first, number, next(self._order), what))
-
-    def _next(self) -> int:
-        """The next sample where something happens."""
-        planned = self._planned[0][0] if self._planned else _NEVER
-        return min(planned, self._due[0][0]) if self._due else planned
-
-    def _plan(self, block: Audio, end: int) -> None:
-        """Work out what moves by itself up to sample `end`, whose last samples are `block`."""
+    def _hear(self, block: Audio) -> None:
         sounds = {INPUT: block}
         for modulator in self._steering.hearing:
             path = modulator.listens_to or INPUT
             if path not in sounds:
-                sounds[path] = self._listen(path, block.shape[1])
+                sounds[path] = self._listen(self, path, block.shape[1])
             modulator.hear(sounds[path])
-        for follower in self._steering.followers:
-            for sample, steered, value in follower.moves(self._followed_to, end, self._tick_samples):
-                self._push(sample, _FOLLOWED, steered.number, (steered, value))
-        self._followed_to = end
-        while self._planned_to < end:
-            past = self._planned_to + _PLANNED_TICKS * self._tick_samples
-            steering = self._steering
-            tracks: list[PlayedLane | PlayedModulator] = [*steering.lanes, *steering.modulators]
-            moves = [
-                move
-                for track in tracks
-                for move in track.moves(self._planned_to, past, self._tick_samples)
-            ]
-            self._planned.extend(sorted(moves, key=itemgetter(0)))
-            self._planned_to = past
 
     def _act(self, sample: int) -> None:
         """Everything that happens at a sample."""
-        while self._planned and self._planned[0][0] == sample:
-            _, steered, value = self._planned.popleft()
+        for steered, value in self._agenda.planned_at(sample):
             steered.move(value)
-        while self._due and self._due[0][0] == sample:
-            _, first, _, _, what = heapq.heappop(self._due)
-            if first == _PERFORMED:
-                self._perform(sample, what)
-            elif first == _FOLLOWED:
-                steered, value = what
-                steered.move(value)
-            elif first == _GLIDES:
-                self._glide(sample, *what)
-            else:
-                steered, value, glide_samples = what
-                steered.waiting.pop(0)
-                self._go(sample, steered, value, glide_samples)
+        for rank, what in self._agenda.due_at(sample):
+            match rank:
+                case Rank.FOLLOWED:
+                    steered, value = what
+                    steered.move(value)
+                case Rank.GLIDES:
+                    self._glide(sample, *what)
+                case Rank.LATE:
+                    steered, value, glide_samples = what
+                    steered.waiting.pop(0)
+                    self._go(sample, steered, value, glide_samples)
+                case Rank.PERFORMED:
+                    self._perform(sample, what)
 
     def _perform(self, sample: int, event: Event) -> None:
         try:
@@ -274,7 +261,7 @@ class Player:
             self._go(sample, steered, value, glide_samples)
             return
         steered.waiting.append(value)
-        self._push(due, _LATE, 0, (steered, value, glide_samples))
+        self._agenda.push(due, Rank.LATE, (steered, value, glide_samples))
 
     def _go(self, sample: int, steered: Steered, value: Value, glide_samples: int) -> None:
         """Move there, at once or gliding."""
@@ -297,7 +284,7 @@ class Player:
     def _glide_on(self, sample: int, glide: Glide, steered: Steered) -> None:
         """Be there again at the next tick, and at the end."""
         tick = (sample // self._tick_samples + 1) * self._tick_samples
-        self._push(min(tick, glide.end), _GLIDES, steered.number, (glide, steered))
+        self._agenda.push(min(tick, glide.end), Rank.GLIDES, (glide, steered), steered.number)
 
 
 @contextmanager

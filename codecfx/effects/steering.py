@@ -1,8 +1,8 @@
 """Steering: a board's parameters in the hands of lanes, modulators and maps."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from codecfx.control.automation import Trajectory, nearest, on_grid
 from codecfx.control.controls import Controls
-from codecfx.control.mapping import Map, Mapped
+from codecfx.control.mapping import Mapped
+from codecfx.control.maps import Map
 from codecfx.control.modulation import RunningModulator
 from codecfx.control.parameters import Change, Parameter, Value
 from codecfx.control.timeline import Timeline
@@ -197,11 +198,12 @@ class Steering:
         self._by_path[path] = self._steered[key]
         return self._steered[key]
 
-    def begin(self) -> None:
-        """Set what lanes say of the very beginning."""
+    def begin(self, sample: int) -> None:
+        """Set what lanes say of the sample that a board begins at."""
         for lane in self.lanes:
-            if lane.trajectory.first is not None:
-                lane.steered.move(lane.trajectory.first)
+            value = lane.trajectory.value_at(sample)
+            if value is not None:
+                lane.steered.move(value)
 
     def meet(self, grid_samples: int, in_file_time: bool) -> None:
         """Take over from the prepared board where it can move: how late the sound is at each parameter,
@@ -229,8 +231,6 @@ class Steering:
             steered.rewind()
         for one in self.maps:
             one.mapped.reset()
-        for modulator in self.hearing:
-            modulator.reset()
 
 
 def refuse_unknown(board: Effect, controls: Controls) -> None:
@@ -256,6 +256,17 @@ def refuse_unknown(board: Effect, controls: Controls) -> None:
             Mapped(one, target.parameter)
             if one.source.kind == "modulator" and one.source.name not in names:
                 raise UnknownName("modulator", one.source.name, names)
+
+
+def fitting(board: Effect, controls: Controls) -> Controls:
+    """`controls`, written for another board, as far as this one has what they move."""
+    lanes = []
+    for lane in controls.lanes:
+        with suppress(ConfigurationError):
+            steerable(board, lane.target)
+            lanes.append(lane)
+    maps = tuple(replace(one, optional=True) for one in controls.maps)
+    return replace(controls, lanes=tuple(lanes), maps=maps)
 
 
 def steerable(board: Effect, path: str) -> Target:

@@ -3,7 +3,8 @@
 from importlib import metadata
 
 VERSION = 1
-ABOUT, PRESET, EVENTS, DRY, WET = "take.toml", "preset.toml", "events.csv", "dry.wav", "wet.wav"
+ABOUT, PRESET, PRESETS, EVENTS = "take.toml", "preset.toml", "presets", "events.csv"
+DRY, WET = "dry.wav", "wet.wav"
 COLUMNS = ["sample", "kind", "target", "value"]
 MIDI, SET = "midi", "set"
 # What the sound may depend on: another version of one may make another sound

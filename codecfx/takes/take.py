@@ -14,7 +14,7 @@ from codecfx.control.automation import nearest
 from codecfx.control.controls import Controls
 from codecfx.effects.base import Effect
 from codecfx.effects.player import Event, Move
-from codecfx.effects.steering import steerable
+from codecfx.effects.steering import fitting, steerable
 from codecfx.errors import CodecFxError, ConfigurationError, TakeError
 from codecfx.presets import Preset, load_preset
 from codecfx.rendering import Performance, RenderReport, perform
@@ -57,8 +57,7 @@ class Take:
         events = self.events
         if board is not None:
             events = tuple(_fitting(events, board))
-            maps = tuple(replace(one, optional=True) for one in controls.maps)
-            controls = replace(controls, maps=maps)
+            controls = fitting(board, controls)
         rate = self.sample_rate
         timed = tuple((Fraction(sample, rate), event) for sample, event in events)
         return Performance(controls, timed, in_file_time=False)

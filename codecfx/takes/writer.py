@@ -3,6 +3,7 @@
 import csv
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,7 @@ from codecfx.control.controls import Controls
 from codecfx.effects.base import Effect, StreamSpec
 from codecfx.effects.player import Event, Move
 from codecfx.errors import TakeError
-from codecfx.presets import save_preset
+from codecfx.presets import load_preset, save_preset
 from codecfx.takes.layout import (
     ABOUT,
     COLUMNS,
@@ -21,6 +22,7 @@ from codecfx.takes.layout import (
     EVENTS,
     MIDI,
     PRESET,
+    PRESETS,
     SET,
     VERSION,
     WET,
@@ -67,6 +69,7 @@ class TakeWriter:
         except OSError as error:
             raise TakeError(f"{self.folder}: cannot be made ({error.strerror})") from None
         with ExitStack() as opened:
+            controls = self._with_presets(controls or Controls())
             save_preset(board, self.folder / PRESET, controls=controls)
             self._events = opened.enter_context(
                 (self.folder / EVENTS).open("w", encoding="utf-8", newline="")
@@ -80,6 +83,20 @@ class TakeWriter:
             ]
             (self.folder / ABOUT).write_text(tomli_w.dumps(about), encoding="utf-8")
             self._opened = opened.pop_all()
+
+    def _with_presets(self, controls: Controls) -> Controls:
+        """Keep a copy of every preset that a map chooses, and choose that: the original may change."""
+        maps = []
+        for one in controls.maps:
+            if one.preset:
+                preset = load_preset(one.preset)
+                copy = self.folder / PRESETS / f"{preset.name}.toml"
+                copy.parent.mkdir(exist_ok=True)
+                if not copy.exists():
+                    save_preset(preset.board(), copy, controls=preset.controls)
+                one = replace(one, preset=str(copy))
+            maps.append(one)
+        return replace(controls, maps=tuple(maps))
 
     def event(self, sample: int, event: Event) -> None:
         """What was played, and the sample from which on it applied."""
