@@ -6,6 +6,7 @@ the slowest of them, faded along a smooth step. Whoever plays, the latency is th
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 
@@ -91,7 +92,9 @@ class Setlist:
             event = self._posts.popleft()
             if self.on_event is not None:
                 self.on_event(self._now, event)
-            self._perform(self._now, event)
+            self._due.append((self._now, event))
+            if len(self._due) > 1:
+                self._due = deque(sorted(self._due, key=itemgetter(0)))
         while at < end:
             self._change()
             past = at + min(end - at, self._until_something())
