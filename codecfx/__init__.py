@@ -7,6 +7,9 @@ Natives       `native("Compressor", threshold_db=-20)`, `plugin("x.vst3")`: peda
               mix, bypass and label
 Presets       `load_preset`, `save_preset`, `preset_names`
 Files         `render`: file -> board -> file, streaming
+Control       `Lane`, `Map`, `LFO`, `EnvelopeFollower`, `TransientGate`, `RandomWalk`; `Controls`, all
+              of them together; `load_controls`, `load_map`, `read_midi_file`. See docs/control.md
+Performances  `Player`, `Move`: a board and what moves it, for hosts; `TakeWriter`, `load_take`
 Streams       `StreamSpec`, `Effect`: the contract for hosts
 Your own      `register`: make a codec of your own known; `effect_of`: its effect class
 Errors        `CodecFxError` and its kin, in `codecfx.errors`
@@ -39,13 +42,36 @@ _HOMES = {
     "load_preset": "codecfx.presets",
     "save_preset": "codecfx.presets",
     "preset_names": "codecfx.presets",
+    "load_map": "codecfx.presets",
     "render": "codecfx.rendering",
+    "Lane": "codecfx.control.automation",
+    "Map": "codecfx.control.maps",
+    "LFO": "codecfx.control.modulation",
+    "EnvelopeFollower": "codecfx.control.modulation",
+    "TransientGate": "codecfx.control.modulation",
+    "RandomWalk": "codecfx.control.modulation",
+    "Controls": "codecfx.control.controls",
+    "load_controls": "codecfx.control.control_file",
+    "read_midi_file": "codecfx.control.midi_file",
+    "Player": "codecfx.effects.player",
+    "Move": "codecfx.effects.player",
+    "TakeWriter": "codecfx.takes",
+    "load_take": "codecfx.takes",
     "CodecFxError": "codecfx.errors",
 }
 # `__all__`, with the codecs' titles, is made when somebody asks for it
 
 if TYPE_CHECKING:
     from codecfx.codecs import register as register
+    from codecfx.control.automation import Lane as Lane
+    from codecfx.control.control_file import load_controls as load_controls
+    from codecfx.control.controls import Controls as Controls
+    from codecfx.control.maps import Map as Map
+    from codecfx.control.midi_file import read_midi_file as read_midi_file
+    from codecfx.control.modulation import LFO as LFO
+    from codecfx.control.modulation import EnvelopeFollower as EnvelopeFollower
+    from codecfx.control.modulation import RandomWalk as RandomWalk
+    from codecfx.control.modulation import TransientGate as TransientGate
     from codecfx.effects.base import Effect as Effect
     from codecfx.effects.base import StreamSpec as StreamSpec
     from codecfx.effects.board import Chain as Chain
@@ -53,11 +79,16 @@ if TYPE_CHECKING:
     from codecfx.effects.board import Pedalboard as Pedalboard
     from codecfx.effects.codec_effect import CodecEffect as CodecEffect
     from codecfx.effects.codec_effect import effect_of as effect_of
+    from codecfx.effects.player import Move as Move
+    from codecfx.effects.player import Player as Player
     from codecfx.errors import CodecFxError as CodecFxError
+    from codecfx.presets import load_map as load_map
     from codecfx.presets import load_preset as load_preset
     from codecfx.presets import preset_names as preset_names
     from codecfx.presets import save_preset as save_preset
     from codecfx.rendering import render as render
+    from codecfx.takes import TakeWriter as TakeWriter
+    from codecfx.takes import load_take as load_take
 
     PCM: type[CodecEffect]
     Opus: type[CodecEffect]

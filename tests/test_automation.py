@@ -1,8 +1,10 @@
 """Positions, lanes, control files: what is written, and at which sample it becomes what."""
 
 import json
+import re
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -411,3 +413,22 @@ def test_files_that_are_none_are_said(tmp_path, written):
         load_controls(written("[1", "x.json"))
     with pytest.raises(ControlFileError, match="is no table"):
         load_controls(written("[1]", "x.json"))
+
+
+# Documents
+
+
+@pytest.mark.parametrize("document", ["docs/control.md", "README.md"])
+def test_what_documents_show_can_be_read(document, written, tmp_path):
+    text = (Path(__file__).parents[1] / document).read_text(encoding="utf-8")
+    blocks = [
+        block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[[chain]]" not in block
+    ]
+    assert blocks
+    head = "version = 1\n"
+    whole = head + "\n".join(block.removeprefix(head) for block in blocks)
+    controls = load_controls(written(whole))
+    assert controls.lanes
+    assert controls.maps
+    assert controls.modulators
+    assert controls_of(table_of(controls, tmp_path), tmp_path / "again.toml") == controls
