@@ -3,7 +3,7 @@ quotes. Bounds are printed whether met or not; machines are noisy, so every figu
 
 usage: make bench   (needs ffmpeg on the path for the rows of files; half an hour)
        python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
-       python benchmarks/bench.py neural
+       python benchmarks/bench.py neural | control
 """
 
 import compileall
@@ -59,10 +59,11 @@ def main() -> None:
             chosen = sys.argv[sys.argv.index("classic") + 1 :]
             print("\n".join(row.line() for row in classic(work, chosen)))
             return
-        if "neural" in sys.argv:
-            print("\n".join(row.line() for row in neural(work)))
-            return
-        for measure in (whole_file, memory, small_blocks, help_text, neural, classic):
+        for name, measure in (("neural", neural), ("control", control)):
+            if name in sys.argv:
+                print("\n".join(row.line() for row in measure(work)))
+                return
+        for measure in (whole_file, memory, small_blocks, help_text, control, neural, classic):
             rows += measure(work)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {system}"
@@ -178,6 +179,25 @@ def neural(work: Path) -> list[Row]:
         against_time("Lyra, numpy: a second there and back", times("lyra", "numpy"), "both", 0.111)
     )
     rows.append(against_time("Lyra, LiteRT: the same", times("lyra", "litert"), "both", 0.04))
+    return rows
+
+
+def control(work: Path) -> list[Row]:
+    """32 lanes and 1,000 messages a second, live, in blocks of 128 samples at 48 kHz: what they add,
+    as a part of a core. Seven runs, each still and moving.
+    """
+    rows = []
+    for what, *arguments in (("nothing to move",), ("everything in motion", "board")):
+        added = []
+        for _ in range(7):
+            script = [sys.executable, str(HERE / "control.py"), *arguments]
+            environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+            done = subprocess.run(script, capture_output=True, text=True, check=True, env=environment)
+            times = json.loads(done.stdout)
+            added.append(times["moving"] - times["still"])
+        middle = statistics.median(added)
+        name = f"32 lanes, 1,000 messages/s, {what}: added, of a core"
+        rows.append(Row(name, f"{1000 * middle:.0f} ms", "1000 ms", middle, 0.03))
     return rows
 
 

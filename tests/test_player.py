@@ -375,18 +375,16 @@ def test_of_a_hundred_thousand_messages_none_is_lost_and_none_out_of_order():
             last = position
     player = Player(board, controls, in_file_time=False)
     player.prepare(StreamSpec(RATE, 1))
-    sent = 0
-    for block in cut(np.zeros((1, 128 * 1000), np.float32), [128]):
-        for _ in range(100):
-            player.post(messages[sent])
-            sent += 1
+    block = np.zeros((1, 4), np.float32)
+    for message in messages:
+        player.post(message)
         player.process_block(block)
     assert player.ignored == 0
     assert board._noted == wanted
-    again = Player(board, controls, events=[(n // 100 * 128, one) for n, one in enumerate(messages)],
-                   in_file_time=False)  # fmt: skip
+    events = [(4 * number, message) for number, message in enumerate(messages)]
+    again = Player(board, controls, events=events, in_file_time=False)
     again.prepare(StreamSpec(RATE, 1))
-    stream_through(again, np.zeros((1, 128 * 1000), np.float32), [4096])
+    stream_through(again, np.zeros((1, 4 * len(messages)), np.float32), [4096])
     assert board._noted == wanted
 
 

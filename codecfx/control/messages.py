@@ -30,8 +30,14 @@ SILENCING = {120, 123, 124, 125, 126, 127}  # all sound off, all notes off, and 
 SHORT = {Status.PROGRAM, Status.PRESSURE}  # two bytes; all others have three
 
 
+# by status byte; 0 for what begins no channel message
+_LENGTHS = tuple(
+    0 if not 0x80 <= status < 0xF0 else 2 if status & 0xF0 in SHORT else 3 for status in range(256)
+)
+
+
 def is_message(message: object) -> bool:
     """Whether these are the bytes of one channel message, status byte first."""
-    if not isinstance(message, bytes) or not message or not 0x80 <= message[0] < 0xF0:
+    if not isinstance(message, bytes) or not message or len(message) != _LENGTHS[message[0]]:
         return False
-    return len(message) == (2 if message[0] & 0xF0 in SHORT else 3) and max(message[1:]) <= 127
+    return message[1] | message[-1] < 0x80

@@ -57,12 +57,9 @@ class Agenda:
         while self._planned_to < end:
             begin, self._planned_to = self._planned_to, self._planned_to + self._window
             tracks: list[PlayedLane | PlayedModulator] = [*steering.lanes, *steering.modulators]
-            moves = [
-                move
-                for track in tracks
-                for move in track.moves(begin, self._planned_to, tick)
-                if move[0] >= self._start
-            ]
+            moves = [move for track in tracks for move in track.moves(begin, self._planned_to, tick)]
+            if begin < self._start:
+                moves = [move for move in moves if move[0] >= self._start]
             self._planned.extend(sorted(moves, key=itemgetter(0)))
 
     @property

@@ -106,9 +106,11 @@ class Effect(ABC):
     name: ClassVar[str]
     description: ClassVar[str] = ""
     parameters: ClassVar[tuple[Parameter, ...]] = (MIX, BYPASS)
+    _mixes: ClassVar[bool] = True  # some pedalboard plugins have a `mix` of their own, and none of ours
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        cls._mixes = any(one is MIX for one in cls.parameters)
         for parameter in cls.__dict__.get("parameters", ()):
             setattr(cls, parameter.id, _ParameterAttribute(parameter))
 
@@ -182,7 +184,7 @@ class Effect(ABC):
         """As `set`, for a value that `parameter.check` returned: what automation calls, at the sample
         where the value holds, between two blocks. [whoever calls process_block]
         """
-        if value == self.value_of(parameter):
+        if self._has(parameter, value):
             return
         self._values[parameter.id] = value
         if parameter.change is Change.PREPARE:
@@ -203,16 +205,19 @@ class Effect(ABC):
         """One parameter's plain value now."""
         return self._values[parameter.id]
 
+    def _has(self, parameter: Parameter, value: Value) -> bool:
+        return self._values[parameter.id] == value
+
     def apply(self, parameter: Parameter, value: Value) -> None:
         """Bring a changed parameter to the running sound; the effect's own to override."""
         return
 
     @property
     def _wet(self) -> float:
-        """The wet gain: some pedalboard plugins have a `mix` of their own, and none of ours."""
+        """The wet gain."""
         if self._values["bypass"]:
             return 0.0
-        return float(self._values["mix"]) if MIX in self.parameters else 1.0
+        return float(self._values["mix"]) if self._mixes else 1.0
 
     # The stream
 

@@ -103,13 +103,17 @@ class DryWet:
             if self._target == 1:
                 self._dry.remember(block)
                 return wet
+            dry = self._dry.exchange(block)
             if self._target == 0:
-                return self._dry.exchange(block)
+                return dry
             gain = np.full(1, self._target, np.float32)
         else:
+            dry = self._dry.exchange(block)
             gain = self._next_gains(block.shape[1])
-        mixed = self._dry.exchange(block) * (np.float32(1) - gain)
-        mixed += wet * gain
+        mixed = wet * gain
+        np.subtract(np.float32(1), gain, out=gain)
+        gain = gain * dry
+        mixed += gain
         return mixed
 
     def _begin_move(self, wanted: float) -> None:
@@ -125,15 +129,16 @@ class DryWet:
 
     def _next_gains(self, samples: int) -> Audio:
         """The gain at each of the next samples, float32 (samples,)."""
-        left = self._ahead[self._at : min(self._at + samples, self._until)]
+        at, until = self._at, self._until
+        count = min(samples, until - at)
+        left = self._ahead[at : at + count]
+        gains = np.empty(samples, np.float32)
         # what is not over yet is taken from the target, which is exact once everything is over
-        if len(left) == samples:
-            gains = (self._target - left).astype(np.float32)
-        else:
-            gains = np.full(samples, self._target, np.float32)
-            gains[: len(left)] = self._target - left
-        left.fill(0)
-        self._at += len(left)
+        np.subtract(self._target, left, out=gains[:count], casting="same_kind")
+        if count < samples:
+            gains[count:] = self._target
+        left[:] = 0
+        self._at = at + count
         return gains
 
     def reset(self) -> None:

@@ -6,7 +6,9 @@ own effects have: checked parameters, a label, `mix` and `bypass`.
 
 import inspect
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +57,7 @@ class NativeEffect(Effect):
     _path: str = ""  # of the VST3 or AU file that it was loaded from
     _plugin_name: str | None = None
     _is_handed_out: bool = False
+    _movable: AbstractSet[str] = frozenset()
     _twins: Twins | None = None
 
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
@@ -69,6 +72,12 @@ class NativeEffect(Effect):
         for parameter in self.natives:
             if _read(self._plugin, parameter.id) != wanted[parameter.id]:
                 self.apply(parameter, wanted[parameter.id])
+        self._movable = {one.id for one in self.natives if one.change is not Change.PREPARE}
+        self._values |= self._as_they_are()
+
+    def _as_they_are(self) -> dict[str, Value]:
+        """The values that the plugin has, in its 32 bits, whoever set them."""
+        return {parameter_id: _read(self._plugin, parameter_id) for parameter_id in self._movable}
 
     @property
     def plugin(self) -> Any:
@@ -89,11 +98,7 @@ class NativeEffect(Effect):
         """Every parameter's plain value, read-only; the plugin's own as it has them now, whoever set
         them.
         """
-        if self._plugin is not None and self._is_handed_out:
-            for parameter in self.natives:
-                if parameter.change is not Change.PREPARE:
-                    self._values[parameter.id] = _read(self._plugin, parameter.id)
-        return super().values
+        return MappingProxyType(self._values | self._as_they_are())
 
     @property
     def natives(self) -> list[Parameter]:
@@ -117,7 +122,15 @@ class NativeEffect(Effect):
         return value
 
     def value_of(self, parameter: Parameter) -> Value:
-        return (self.values if self._is_handed_out else self._values)[parameter.id]
+        if parameter.id in self._movable:
+            return _read(self._plugin, parameter.id)
+        return super().value_of(parameter)
+
+    def _has(self, parameter: Parameter, value: Value) -> bool:
+        # What was given last tells, where nobody else turns the plugin's knobs: reading them is slow
+        if self._is_handed_out and parameter.id in self._movable:
+            return _read(self._plugin, parameter.id) == value
+        return super()._has(parameter, value)
 
     def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
         if parameter not in self.natives:
@@ -134,10 +147,10 @@ class NativeEffect(Effect):
         try:
             if self._spec is not None:
                 _refuse_above_nyquist(parameter, value, self._spec.sample_rate)
-            setattr(self._plugin, parameter.id, self._native_value(parameter, value))
-            self._values[parameter.id] = _read(self._plugin, parameter.id)  # in 32 bits
+            native = self._native_value(parameter, value)
+            setattr(self._plugin, parameter.id, native)
             if self._twins is not None:
-                self._twins.set(parameter.id, getattr(self._plugin, parameter.id))
+                self._twins.set(parameter.id, native)
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
             self._values[parameter.id] = _read(self._plugin, parameter.id)
             reason = str(error).splitlines()[0]

@@ -221,68 +221,94 @@ class Player:
             modulator.hear(sounds[path])
 
     def _act(self, sample: int) -> None:
-        """Everything that happens at a sample."""
+        """Everything that happens at a sample; of what moves twice, the last counts."""
+        moved: dict[Steered, Value] = {}
         for steered, value in self._agenda.planned_at(sample):
-            steered.move(value)
+            steered.glide = None
+            moved[steered] = value
         for rank, what in self._agenda.due_at(sample):
             match rank:
+                case Rank.PERFORMED:
+                    self._perform(sample, what, moved)
                 case Rank.FOLLOWED:
                     steered, value = what
-                    steered.move(value)
+                    steered.glide = None
+                    moved[steered] = value
                 case Rank.GLIDES:
-                    self._glide(sample, *what)
+                    glide, steered = what
+                    if steered.glide is glide:  # nothing else has moved it meanwhile
+                        moved[steered] = glide.value_at(steered.target.parameter, sample)
+                        self._glide_on(sample, steered)
                 case Rank.LATE:
                     steered, value, glide_samples = what
                     steered.waiting.pop(0)
-                    self._go(sample, steered, value, glide_samples)
-                case Rank.PERFORMED:
-                    self._perform(sample, what)
+                    self._go(sample, steered, value, glide_samples, moved)
+        for steered, value in moved.items():
+            try:
+                steered.move(value)
+            except ConfigurationError:
+                self.ignored += 1
 
-    def _perform(self, sample: int, event: Event) -> None:
+    def _perform(self, sample: int, event: Event, moved: dict[Steered, Value]) -> None:
         try:
             if isinstance(event, Move):
                 steered = self._steering.at(event.path)
-                self._go_late(sample, steered, steered.target.parameter.check(event.value), 0)
+                value = steered.target.parameter.check(event.value)
+                self._go_late(sample, steered, value, 0, moved)
             elif not is_message(event):
                 self.ignored += 1
             else:
                 for played in self._steering.listening(event):
                     steered = played.steered
-                    value = played.mapped.receive(event, steered.wanted)
-                    if value is not None:
-                        self._go_late(sample, steered, value, played.glide_samples)
+                    now = moved.get(steered)
+                    given = played.mapped.receive(event, steered.wanted if now is None else now)
+                    if given is not None:
+                        self._go_late(sample, steered, given, played.glide_samples, moved)
         except ConfigurationError:
             self.ignored += 1
 
-    def _go_late(self, sample: int, steered: Steered, value: Value, glide_samples: int) -> None:
+    def _go_late(
+        self,
+        sample: int,
+        steered: Steered,
+        value: Value,
+        glide_samples: int,
+        moved: dict[Steered, Value],
+    ) -> None:
         """Move there when the sound of this sample reaches the effect."""
         due = steered.due(sample)
         if due == sample:
-            self._go(sample, steered, value, glide_samples)
+            self._go(sample, steered, value, glide_samples, moved)
             return
         steered.waiting.append(value)
         self._agenda.push(due, Rank.LATE, (steered, value, glide_samples))
 
-    def _go(self, sample: int, steered: Steered, value: Value, glide_samples: int) -> None:
+    def _go(
+        self,
+        sample: int,
+        steered: Steered,
+        value: Value,
+        glide_samples: int,
+        moved: dict[Steered, Value],
+    ) -> None:
         """Move there, at once or gliding."""
-        start = steered.target.value
-        if not glide_samples or start == value:
-            steered.move(value)
+        steered.glide = None
+        start = value
+        if glide_samples:
+            start = moved.get(steered, steered.target.value)
+        if start == value:
+            moved[steered] = value
             return
         steered.glide = Glide(sample, sample + glide_samples, start, value)
-        self._glide_on(sample, steered.glide, steered)
+        self._glide_on(sample, steered)
 
-    def _glide(self, sample: int, glide: Glide, steered: Steered) -> None:
-        if steered.glide is not glide:  # something else has moved it meanwhile
-            return
-        steered.target.move(glide.value_at(steered.target.parameter, sample))
+    def _glide_on(self, sample: int, steered: Steered) -> None:
+        """Be there again at the next tick, and at the end."""
+        glide = steered.glide
+        assert glide is not None
         if sample == glide.end:
             steered.glide = None
-        else:
-            self._glide_on(sample, glide, steered)
-
-    def _glide_on(self, sample: int, glide: Glide, steered: Steered) -> None:
-        """Be there again at the next tick, and at the end."""
+            return
         tick = (sample // self._tick_samples + 1) * self._tick_samples
         self._agenda.push(min(tick, glide.end), Rank.GLIDES, (glide, steered), steered.number)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -49,7 +51,7 @@ class Steered:
 
     def __init__(self, target: Target, number: int) -> None:
         self.target, self.number = target, number
-        self._effect, self._parameter = target.effect, target.parameter
+        self.move = partial(target.effect.move, target.parameter)  # to a value that was checked, now
         self.late_samples = 0  # how much later than a file's own time it is to move
         self.grid_samples = 1  # where between samples it can move
         self.rewind()
@@ -74,11 +76,6 @@ class Steered:
         """When it moves that is to meet the sound of this sample."""
         return -(-(sample + self.late_samples) // self.grid_samples) * self.grid_samples
 
-    def move(self, value: Value) -> None:
-        """Set it now; whatever glided there is over."""
-        self.glide = None
-        self._effect.move(self._parameter, value)
-
 
 @dataclass(frozen=True, slots=True)
 class PlayedLane:
@@ -87,13 +84,12 @@ class PlayedLane:
     steered: Steered
     trajectory: Trajectory
 
-    def moves(self, begin: int, end: int, tick_samples: int) -> Iterator[Planned]:
+    def moves(self, begin: int, end: int, tick_samples: int) -> list[Planned]:
         """What it moves from sample `begin` of the stream up to `end`."""
         steered, grid = self.steered, self.steered.grid_samples
         samples, values = self.trajectory.moves(begin, end, tick_samples, steered.late_samples)
         samples = -(-samples // grid) * grid
-        for sample, value in zip(samples.tolist(), values, strict=True):
-            yield sample, steered, value
+        return list(zip(samples.tolist(), repeat(steered), values, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +100,17 @@ class PlayedModulator:
     mapped: Mapped
     modulator: RunningModulator
 
-    def moves(self, begin: int, end: int, tick_samples: int) -> Iterator[Planned]:
+    def moves(self, begin: int, end: int, tick_samples: int) -> list[Planned]:
         """As PlayedLane's; of what it listens to, `end` samples must have been heard."""
         late = self.steered.late_samples
         first, past = (-(-one // tick_samples) for one in (max(begin, late), end))
         if past <= first:
-            return
+            return []
         tick = (first * tick_samples - late) // tick_samples
         positions = self.modulator.positions(tick, past - first).tolist()
-        for number, position in enumerate(positions, first):
-            yield number * tick_samples, self.steered, self.mapped.value_at(position)
+        samples = range(first * tick_samples, past * tick_samples, tick_samples)
+        values = map(self.mapped.value_at, positions)
+        return list(zip(samples, repeat(self.steered), values, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
