@@ -15,9 +15,10 @@ import numpy as np
 
 import codecfx
 from codecfx.control.parameters import Change, Parameter
-from codecfx.effects.base import BYPASS, MIX, Effect, Processor
+from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.paths import every_path
+from codecfx.effects.processor import Processor
 from codecfx.stream.framing import Framed
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))

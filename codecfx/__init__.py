@@ -37,7 +37,7 @@ _HOMES = {
     "Chain": "codecfx.effects.board",
     "Mix": "codecfx.effects.board",
     "Effect": "codecfx.effects.base",
-    "StreamSpec": "codecfx.effects.base",
+    "StreamSpec": "codecfx.effects.processor",
     "register": "codecfx.codecs",
     "load_preset": "codecfx.presets",
     "save_preset": "codecfx.presets",
@@ -73,7 +73,6 @@ if TYPE_CHECKING:
     from codecfx.control.modulation import RandomWalk as RandomWalk
     from codecfx.control.modulation import TransientGate as TransientGate
     from codecfx.effects.base import Effect as Effect
-    from codecfx.effects.base import StreamSpec as StreamSpec
     from codecfx.effects.board import Chain as Chain
     from codecfx.effects.board import Mix as Mix
     from codecfx.effects.board import Pedalboard as Pedalboard
@@ -81,6 +80,7 @@ if TYPE_CHECKING:
     from codecfx.effects.codec_effect import effect_of as effect_of
     from codecfx.effects.player import Move as Move
     from codecfx.effects.player import Player as Player
+    from codecfx.effects.processor import StreamSpec as StreamSpec
     from codecfx.errors import CodecFxError as CodecFxError
     from codecfx.presets import load_map as load_map
     from codecfx.presets import load_preset as load_preset

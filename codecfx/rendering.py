@@ -24,10 +24,11 @@ from codecfx.audio import Audio, silence
 from codecfx.audio_file import AudioSource, AudioTarget
 from codecfx.control.controls import Controls
 from codecfx.control.midi_file import MidiFile
-from codecfx.effects.base import STEP_SAMPLES, Effect, Processor, StreamSpec
+from codecfx.effects.base import Effect
 from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
 from codecfx.effects.player import Event, Listen, Player
+from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.effects.setlist import Setlist
 from codecfx.effects.steering import fitting
 from codecfx.errors import ConfigurationError

@@ -3,9 +3,9 @@
 import numpy as np
 
 from codecfx.control.parameters import Change
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.paths import every_path
 from codecfx.effects.player import Move, Player
+from codecfx.effects.processor import StreamSpec
 from codecfx.takes import TakeWriter
 
 

@@ -22,8 +22,9 @@ from signals import (
 )
 
 from codecfx.effects import registry
-from codecfx.effects.base import Effect, StreamSpec
+from codecfx.effects.base import Effect
 from codecfx.effects.board import Chain, Mix, Pedalboard, is_native
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import SameEffectTwice, UnsupportedFormat
 
 Opus, PCM = registry.find("opus"), registry.find("pcm")

@@ -41,8 +41,8 @@ from codecfx.codecs.sending import StreamPacket
 from codecfx.codecs.sndfile import Sndfile
 from codecfx.control.parameters import Change, checked
 from codecfx.effects import registry
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.board import Pedalboard
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import CodecUnavailable, ParameterError, UnsupportedFormat
 
 TABLE = {

@@ -15,7 +15,7 @@ from codecfx import codecs
 from codecfx.codecs.base import CodecFormat, Packet, check_frames
 from codecfx.control.parameters import Change, Parameter, checked
 from codecfx.effects import codec_effect, registry
-from codecfx.effects.base import StreamSpec
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import FrameSizeError, UnknownName, UnsupportedFormat
 from codecfx.stream.link import Link
 

@@ -30,8 +30,9 @@ from signals import (
 )
 
 from codecfx.effects import registry
-from codecfx.effects.base import LOUDEST, MIX, StreamSpec
+from codecfx.effects.base import MIX
 from codecfx.effects.board import Chain, Mix, Pedalboard
+from codecfx.effects.processor import LOUDEST, StreamSpec
 from codecfx.errors import CodecFxError, NotPrepared, UnsupportedFormat
 
 Opus, PCM = registry.find("opus"), registry.find("pcm")

@@ -46,8 +46,8 @@ from codecfx.codecs.encodec.encodec48 import EnCodec48, SegmentPacket
 from codecfx.codecs.encodec.network import START_HOPS
 from codecfx.codecs.residual_quantizer import ResidualQuantizer
 from codecfx.control.parameters import checked
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.codec_effect import effect_of
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import ModelFileError
 from codecfx.stream.link import Link
 from codecfx.stream.resampling import Resampled

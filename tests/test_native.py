@@ -25,9 +25,9 @@ from signals import (
 
 from codecfx.audio import silence
 from codecfx.effects import native, native_effect, registry
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.board import Chain, Mix, Pedalboard
 from codecfx.effects.native import GRID_SAMPLES, NativeRun, OnSegments, Segments
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import ParameterError, UnknownName, UnsupportedFormat
 
 NAMES = registry.native_names()

@@ -26,7 +26,7 @@ from codecfx.codecs import find, libopus
 from codecfx.codecs.base import Packet
 from codecfx.control.parameters import checked
 from codecfx.effects import registry
-from codecfx.effects.base import StreamSpec
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import CodecUnavailable
 
 Opus = find("opus")

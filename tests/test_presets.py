@@ -32,9 +32,9 @@ from signals import (
 import codecfx
 from codecfx import Chain, Mix, Opus, Pedalboard, native, presets
 from codecfx.cli.catalogue import needs_model
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import CodecFxError, PresetError, UnknownName
 from codecfx.presets import load_preset, preset_names, save_preset
 

@@ -23,8 +23,9 @@ from codecfx.audio_file import AudioSource
 from codecfx.codecs.base import Packet
 from codecfx.codecs.opus import Opus as OpusCodec
 from codecfx.control.parameters import Change, Parameter
-from codecfx.effects.base import BYPASS, MIX, STEP_SAMPLES, Effect, Processor, StreamSpec
+from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.codec_effect import effect_of
+from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import AudioFileError, ConfigurationError, UnsupportedFormat
 from codecfx.rendering import RenderReport, effects_of, render
 

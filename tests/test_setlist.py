@@ -15,8 +15,8 @@ from codecfx.control.controls import Controls
 from codecfx.control.maps import Map
 from codecfx.control.midi_file import read_midi_file
 from codecfx.control.modulation import LFO, EnvelopeFollower
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.player import Move, Player
+from codecfx.effects.processor import StreamSpec
 from codecfx.effects.setlist import Setlist
 from codecfx.rendering import Performance
 from codecfx.takes import TakeWriter, load_take

@@ -29,9 +29,9 @@ from signals import (
 from codecfx.audio import silence
 from codecfx.codecs import find
 from codecfx.control.parameters import checked
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.codec_effect import signal_path
 from codecfx.effects.native import GRID_SAMPLES, NativeRun, OnSegments, Segments
+from codecfx.effects.processor import StreamSpec
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.framing import Framed
 from codecfx.stream.link import Link

@@ -10,8 +10,8 @@ import pytest
 from signals import noise, same, sine
 
 import codecfx
-from codecfx.effects.base import STEP_SAMPLES, StreamSpec
 from codecfx.effects.native_effect import wrap
+from codecfx.effects.processor import STEP_SAMPLES, StreamSpec
 
 RATE = 48_000
 

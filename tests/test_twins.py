@@ -8,8 +8,8 @@ from signals import cut, noise, same, sine, stream_through, tones
 
 import codecfx
 from codecfx.effects import registry
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.native import GRID_SAMPLES
+from codecfx.effects.processor import StreamSpec
 
 RATE = 48000
 # What clicks in pedalboard's own hands, and how far it is turned here

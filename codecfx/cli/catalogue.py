@@ -113,7 +113,7 @@ def channels_in_words(about: dict[str, Any]) -> str:
 
 def _latency(effect_class: Any, rate: int) -> dict[str, float] | None:
     """Latency with default settings; None where the effect does not take the rate, or needs a file."""
-    from codecfx.effects.base import StreamSpec
+    from codecfx.effects.processor import StreamSpec
     from codecfx.errors import CodecFxError
 
     try:

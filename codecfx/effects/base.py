@@ -11,10 +11,9 @@ just has an array calls the effect as pedalboard's are called: `Opus(bitrate_kbp
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import RLock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, SupportsFloat
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,19 +22,11 @@ from codecfx.audio import Audio, silence
 from codecfx.control.parameters import Change, Parameter, Value, by_id, checked
 from codecfx.effects.dry_wet import DryWet
 from codecfx.effects.layout import Layout
-from codecfx.errors import NotPrepared, UnknownName, UnsupportedFormat
+from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec, without_garbage
+from codecfx.errors import NotPrepared, UnknownName
 
 if TYPE_CHECKING:
     from codecfx.effects.player import Automation
-
-MAX_CHANNELS = 8
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
-# How much of an array is processed at a time: long enough for a codec to encode and decode at once.
-# The samples never depend on it.
-STEP_SAMPLES = 65_536
-# +120 dB of full scale: no sound is louder, only memory that holds none. It would stay in filters for
-# ever, and from 1e8 on LAME ends the process.
-LOUDEST = 1e6
 
 MIX = Parameter(
     "mix", "Mix", default=1.0, minimum=0.0, maximum=1.0, description="0 is dry, 1 is wet; aligned"
@@ -43,56 +34,6 @@ MIX = Parameter(
 BYPASS = Parameter(
     "bypass", "Bypass", default=False, description="Dry at the same latency, faded over 20 ms"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSpec:
-    """What an effect is prepared for. Every block holds `channels` channels and 0 to
-    `max_block_samples` samples, always a multiple of `quantum_samples`.
-
-    `moving` says that parameters will be set while it runs. Where it is False they may be, but some
-    jump: what it takes to move them smoothly (a second pedalboard plugin) is not there. The samples
-    are the same as long as nothing is set.
-    """
-
-    sample_rate: int  # Hz
-    channels: int
-    max_block_samples: int = STEP_SAMPLES
-    quantum_samples: int = 1
-    moving: bool = True
-
-    def __post_init__(self) -> None:
-        """Raises UnsupportedFormat for a rate or a channel count that nothing here takes."""
-        for name in ("sample_rate", "channels", "max_block_samples", "quantum_samples"):
-            value = getattr(self, name)
-            if not isinstance(value, SupportsFloat) or not float(value).is_integer():
-                raise UnsupportedFormat(
-                    f"the {name.replace('_', ' ')} is {value!r}; it must be a whole number"
-                )
-            object.__setattr__(self, name, int(float(value)))  # numpy's integers would overflow
-        if not 1 <= self.channels <= MAX_CHANNELS:
-            raise UnsupportedFormat(
-                f"the audio has {self.channels} channels; codecfx takes 1 to {MAX_CHANNELS}"
-            )
-        if not LOWEST_RATE_HZ <= self.sample_rate <= HIGHEST_RATE_HZ:
-            raise UnsupportedFormat(
-                f"the sample rate is {self.sample_rate} Hz; codecfx takes {LOWEST_RATE_HZ} to "
-                f"{HIGHEST_RATE_HZ}"
-            )
-
-
-class Processor(Protocol):
-    """The running half of an effect: what `Effect.build` makes for one stream."""
-
-    @property
-    def latency_samples(self) -> int:
-        """As Effect.latency_samples."""
-
-    def process_block(self, block: Audio) -> Audio:
-        """As Effect.process_block."""
-
-    def reset(self) -> None:
-        """As Effect.reset."""
 
 
 class Effect(ABC):
@@ -368,13 +309,6 @@ def _through(running: Processor | Effect, audio: Audio, late: int) -> Audio:
             block = np.concatenate((block, silence(audio.shape[0], missing)), axis=1)
         output[:, at : at + STEP_SAMPLES] = running.process_block(block)
     return output[:, late:]
-
-
-def without_garbage(audio: Audio) -> Audio:
-    """`audio`, where silence stands for what is not finite or beyond LOUDEST."""
-    if np.vdot(audio, audio) < LOUDEST**2:  # one cheap look before the exact one
-        return audio
-    return np.where(np.abs(audio) <= LOUDEST, audio, np.float32(0))
 
 
 class _ParameterAttribute:

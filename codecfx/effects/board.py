@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from codecfx.audio import Audio, silence
-from codecfx.effects.base import Effect, Processor, StreamSpec, without_garbage
+from codecfx.effects.base import Effect
 from codecfx.effects.layout import Layout
+from codecfx.effects.processor import Processor, StreamSpec, without_garbage
 from codecfx.effects.routing import InParallel, InSeries
 from codecfx.errors import SameEffectTwice
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 from codecfx import codecs
 from codecfx.codecs.base import Codec
 from codecfx.control.parameters import Parameter, Value, signature_of
-from codecfx.effects.base import BYPASS, MIX, STEP_SAMPLES, Effect, Processor, StreamSpec
+from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.fixed_latency import FixedLatency
+from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import UnsupportedFormat
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.link import Link

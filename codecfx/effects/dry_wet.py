@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from codecfx.audio import Audio, silence
 
 if TYPE_CHECKING:
-    from codecfx.effects.base import Processor
+    from codecfx.effects.processor import Processor
 
 _RAMP_MS = 20  # short enough to feel at once, long enough not to be heard as a sound of its own
 

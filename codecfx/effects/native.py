@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codecfx.audio import Audio, silence
-from codecfx.effects.base import without_garbage
 from codecfx.effects.fixed_latency import FixedLatency
+from codecfx.effects.processor import without_garbage
 from codecfx.errors import CodecUnavailable, UnsupportedFormat
 from codecfx.stream.framing import Framed
 
@@ -35,7 +35,7 @@ except ImportError as error:
     ) from None
 
 if TYPE_CHECKING:
-    from codecfx.effects.base import Processor, StreamSpec
+    from codecfx.effects.processor import Processor, StreamSpec
 
 # Small enough to cost little latency (1.3 ms at 48 kHz), as large as the smallest usual device block
 GRID_SAMPLES = 64

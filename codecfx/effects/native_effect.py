@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from codecfx.control.parameters import Change, Curve, Parameter, Value
-from codecfx.effects.base import BYPASS, MIX, Effect, Processor, StreamSpec
+from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.board import LATENT_SETTINGS
 from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
+from codecfx.effects.processor import Processor, StreamSpec
 from codecfx.effects.twins import Twins
 from codecfx.errors import ParameterError, UnknownName, UnsupportedFormat
 

@@ -28,8 +28,9 @@ from codecfx.control.modulation import INPUT
 from codecfx.control.parameters import Value
 from codecfx.control.timeline import Timeline
 from codecfx.effects.agenda import Agenda, Rank
-from codecfx.effects.base import Effect, StreamSpec, without_garbage
+from codecfx.effects.base import Effect
 from codecfx.effects.paths import places
+from codecfx.effects.processor import StreamSpec, without_garbage
 from codecfx.effects.steering import Glide, Steered, Steering
 from codecfx.errors import ConfigurationError
 

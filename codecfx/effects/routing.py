@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from codecfx.audio import Audio
-from codecfx.effects.base import Processor
 from codecfx.effects.dry_wet import DelayLine
+from codecfx.effects.processor import Processor
 
 
 class InSeries:

@@ -15,9 +15,9 @@ from codecfx.control.automation import on_grid
 from codecfx.control.maps import Map
 from codecfx.control.messages import is_message
 from codecfx.control.reader import Reader
-from codecfx.effects.base import StreamSpec
 from codecfx.effects.dry_wet import DelayLine, smooth_step
 from codecfx.effects.player import Event, Player
+from codecfx.effects.processor import StreamSpec
 
 _FADE_MS = 20
 

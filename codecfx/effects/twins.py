@@ -14,7 +14,7 @@ from codecfx.audio import Audio
 from codecfx.effects.dry_wet import smooth_step
 
 if TYPE_CHECKING:
-    from codecfx.effects.base import Processor
+    from codecfx.effects.processor import Processor
 
 _FADE_MS = 10
 # JUCE's own ramps are straight, with a corner at their end: Reverb's of 10 ms end unheard

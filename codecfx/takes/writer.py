@@ -10,8 +10,9 @@ from typing import Self
 from codecfx.audio import Audio
 from codecfx.audio_file.recording import Recording
 from codecfx.control.controls import Controls
-from codecfx.effects.base import Effect, StreamSpec
+from codecfx.effects.base import Effect
 from codecfx.effects.player import Event, Move
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import TakeError
 from codecfx.presets import load_preset, save_preset
 from codecfx.takes.layout import (
