@@ -16,6 +16,7 @@ what to do.
     ├── CodecUnavailable (ImportError)    an engine this machine lacks; says how to get it
     │   ├── ModelMissing                  a codec's model is not here; says what to type
     │   └── ModelFileError                a model file that is wrong, or cannot be fetched or stored
+    ├── MidiUnavailable                   no MIDI library, system or port; says what is needed
     ├── StreamError (RuntimeError)        a stream used against its contract
     │   ├── NotPrepared
     │   └── FrameSizeError
@@ -24,6 +25,15 @@ what to do.
 
 import difflib
 from collections.abc import Iterable
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: one line, not without measure."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # of a whole number with thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class CodecFxError(Exception):
@@ -87,6 +97,11 @@ class ModelMissing(CodecUnavailable):
 class ModelFileError(CodecUnavailable):
     """A model file is truncated, wrong or foreign, or cannot be fetched or stored. The message names
     the file and what was expected."""
+
+
+class MidiUnavailable(CodecFxError):
+    """This machine has no MIDI: no library, no sequencer or server, or no port. The message says what is
+    needed."""
 
 
 class StreamError(CodecFxError, RuntimeError):

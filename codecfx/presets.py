@@ -187,15 +187,13 @@ def save_preset(
     """
     import tomli_w
 
-    from codecfx.effects.board import Chain
-
     path = Path(path)
     if path.suffix != ".toml":
         raise PresetError(f"{path}: a preset's file name ends in .toml")
     if path.exists() and not overwrite:
         raise PresetError(f"{path}: exists; choose another name, or overwrite=True")
     table: dict[str, Any] = {"version": VERSION, "description": description}
-    if not isinstance(board, Chain) or board.bypass:  # a preset's own values are but its mix
+    if is_first_effect(board):
         table["chain"] = [table_of(board, path.parent)]
     else:
         if not board:
@@ -211,6 +209,15 @@ def save_preset(
     finally:
         aside.unlink(missing_ok=True)
     return path
+
+
+def is_first_effect(board: Any) -> bool:
+    """Whether a preset of `board` has it as its first and only effect, rather than as the board that it
+    makes: what is no chain, or is bypassed, since a preset's own values are but its mix.
+    """
+    from codecfx.effects.board import Chain
+
+    return not isinstance(board, Chain) or board.bypass
 
 
 def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:

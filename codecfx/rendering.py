@@ -8,31 +8,25 @@ tail where one is asked for. Stems rendered by different boards stay in time wit
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import inf, log10
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from codecfx.audio import Audio, silence
+from codecfx.audio import silence
 from codecfx.audio_file import AudioSource, AudioTarget
 from codecfx.control.controls import Controls
 from codecfx.control.midi_file import MidiFile
 from codecfx.effects.base import Effect
-from codecfx.effects.board import Container
 from codecfx.effects.codec_effect import CodecEffect
-from codecfx.effects.player import Event, Listen, Player
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
-from codecfx.effects.setlist import Setlist
-from codecfx.effects.steering import fitting
 from codecfx.errors import ConfigurationError
-from codecfx.presets import load_preset
+from codecfx.performance import Performance, SideChains, effects_of, give_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,43 +102,6 @@ def render(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """What is played on a board: controls, and events in seconds from the source's beginning.
-
-    `in_file_time` is that of `codecfx.effects.player.Player`: whether it meets the source's own sound,
-    or acts on the stream as it was when it was played live.
-    """
-
-    controls: Controls = Controls()  # noqa: RUF009  (frozen)
-    events: Sequence[tuple[Fraction, Event]] = ()
-    in_file_time: bool = True
-
-    def __bool__(self) -> bool:
-        return bool(self.controls or self.events)
-
-    def on(self, board: Effect, sample_rate: int, seed: int, listen: Listen) -> Player | Setlist:
-        """Who plays it on `board` and, where maps choose presets, on those."""
-        events = [(round(seconds * sample_rate), event) for seconds, event in self.events]
-
-        def player(board: Effect, controls: Controls, events: Sequence[tuple[int, Event]]) -> Player:
-            time = self.in_file_time
-            return Player(board, controls, events=events, in_file_time=time, seed=seed, listen=listen)
-
-        programs = {one: one.preset for one in self.controls.maps if one.preset}
-        if not programs:
-            return player(board, self.controls, events)
-        players = [player(board, self.controls, ())]
-        numbers: dict[str, int] = {}
-        for name in programs.values():
-            if name not in numbers:
-                numbers[name] = len(players)
-                preset = load_preset(name)
-                other = preset.board()
-                players.append(player(other, preset.controls + fitting(other, self.controls), ()))
-        return Setlist(players, {one: numbers[name] for one, name in programs.items()}, events)
-
-
 def perform(
     board: Effect,
     source: str | PathLike[str],
@@ -161,16 +118,15 @@ def perform(
     if not 0 <= tail_seconds <= 3600:
         raise ConfigurationError(f"tail is {tail_seconds:g} seconds; it takes 0 to 3600")
     if seed is not None:
-        for effect in effects_of(board):
-            if "seed" in effect.values:
-                effect.set("seed", seed)
+        performance = replace(performance, seed=seed)
+        give_seed(board, seed)
     with ExitStack() as open_files:
         reader = open_files.enter_context(AudioSource(source))
         spec = StreamSpec(reader.sample_rate, reader.channels)
         running: Processor = board
         if performance:
             sounds = open_files.enter_context(SideChains(spec.sample_rate))
-            running = player = performance.on(board, spec.sample_rate, seed or 0, sounds.listen)
+            running = player = performance.on(board, spec.sample_rate, sounds.listen, seed)
             open_files.callback(player.restore)
             player.prepare(spec, reader.samples)
         else:
@@ -217,48 +173,6 @@ def perform(
         clipped_samples=writer.clipped_samples,
         seed=seed,
     )
-
-
-class SideChains:
-    """The sounds that modulators listen to, beside the one that is rendered: from their beginnings on,
-    silence after their ends.
-    """
-
-    def __init__(self, sample_rate: int) -> None:
-        self._rate = sample_rate
-        self._open = ExitStack()
-        self._sources: dict[tuple[object, str], AudioSource] = {}
-
-    def listen(self, listener: object, path: str, samples: int) -> Audio:
-        """The next so many samples of a sound for one of its listeners; 0 to open it.
-
-        Raises AudioFileError for a file that cannot be read, ConfigurationError for another rate.
-        """
-        key = listener, path
-        if key not in self._sources:
-            source = self._sources[key] = self._open.enter_context(AudioSource(path))
-            if source.sample_rate != self._rate:
-                raise ConfigurationError(
-                    f"side-chain {path} has {source.sample_rate} Hz, the sound {self._rate} Hz; give "
-                    "both one rate"
-                )
-        heard = self._sources[key].read(samples)
-        return np.pad(heard, ((0, 0), (0, samples - heard.shape[1])))
-
-    def __enter__(self) -> "SideChains":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._open.close()
-
-
-def effects_of(effect: Any) -> Iterator[Effect]:
-    """An effect and everything of ours inside it, in order."""
-    if isinstance(effect, Effect):
-        yield effect
-    if isinstance(effect, Container):
-        for inner in effect:
-            yield from effects_of(inner)
 
 
 def _bitrates(board: Effect) -> dict[str, float]:

@@ -226,7 +226,11 @@ def test_an_array_of_steps_is_exact():
 
 def test_an_array_that_moves_all_the_time_is_looked_at_once_a_tick():
     curve = np.linspace(96, 6, 4800)
-    assert array_moves(BITRATE, curve) == [(at, curve[at]) for at in range(0, 4800, 480)]
+    assert array_moves(BITRATE, curve) == [(at, curve[at]) for at in (*range(0, 4800, 480), 4799)]
+    fade = np.clip(1 - np.arange(4800) / 1000, 0, 1) * 8 + 2  # over in the middle of a tick
+    played = array_moves(BITRATE, fade)
+    assert played[-1] == (1000, 2.0)
+    assert [at for at, _ in played] == [0, 480, 960, 1000]
 
 
 def test_a_value_that_an_array_may_not_have_is_named_with_its_sample():
@@ -389,7 +393,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_line(written, text, message):
         ("0,96\n", "lanes.csv:1: the first row names the columns"),
         ("position,mix\n,1\n", "lanes.csv:2: the row has no position"),
         ("position,mix\n0 s,1\n1 s,1,2\n", "lanes.csv:3: the row has more cells than the first"),
-        ("position,mix\n0 s,1\n1 parsec,0\n", "lanes.csv:2: position '1 parsec ' is none"),
+        ("position,mix\n0 s,1\n1 parsec,0\n", "lanes.csv:2: position '1 parsec' is none"),
     ],
 )
 def test_what_is_wrong_in_a_csv_is_said_with_its_line(written, text, message):

@@ -21,6 +21,7 @@ LAYERS = (
     {"preset_tables"},
     {"presets"},
     {"recipe"},
+    {"performance"},
     {"rendering", "live"},
     {"takes"},
     {"batch", "diagnosis"},

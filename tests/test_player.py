@@ -42,9 +42,9 @@ def everything():
     )
 
 
-def play(board, controls, audio, sizes, *, rate=RATE, **more):
+def play(board, controls, audio, sizes, *, rate=RATE, in_file_time=True, **more):
     """What a player makes of `audio` in blocks of `sizes`."""
-    player = Player(board, controls, **more)
+    player = Player(board, controls, in_file_time=in_file_time, **more)
     player.prepare(StreamSpec(rate, audio.shape[0]), audio.shape[1])
     try:
         return stream_through(player, audio, sizes), player
@@ -95,6 +95,23 @@ def test_paths_name_effects_by_label_name_and_place():
         assert (found.place.number, found.parameter) == (target.place.number, target.parameter)
 
 
+@pytest.mark.parametrize(
+    "label",
+    ["opus", "8-bit", "2", "board", " lead ", "chain.1", "*", "opus.2", "mix", "a.b", "", "PCM"],
+)
+def test_every_path_leads_to_what_it_is_of_whatever_the_labels(label):
+    inner = codecfx.Chain([codecfx.Opus(), codecfx.Chain([codecfx.Opus(label=label)])])
+    board = codecfx.Pedalboard(
+        [codecfx.Opus(label=label), codecfx.PCM(), inner, pedalboard.Gain(), codecfx.MP3(label="opus")],
+        label=label,
+    )
+    every = paths.every_path(board)
+    assert len(every) == sum(len(place.parameters) for place in paths.places(board))
+    for path, target in every.items():
+        found = paths.find(board, path)
+        assert (found.place.number, found.parameter) == (target.place.number, target.parameter)
+
+
 def test_an_effect_alone_is_its_own_board():
     for path in ("bitrate_kbps", "opus.bitrate_kbps", "board.bitrate_kbps", "*.bitrate_kbps"):
         assert paths.find(codecfx.Opus(), path).parameter.id == "bitrate_kbps"
@@ -106,7 +123,7 @@ def test_an_effect_alone_is_its_own_board():
         ("call.bitrate", "call.bitrate: no parameter 'bitrate'; did you mean 'bitrate_kbps'?"),
         ("cal.bitrate_kbps", "no parameter 'cal.bitrate_kbps'; did you mean 'call.bitrate_kbps'?"),
         ("9.mix", "no parameter '9.mix'; did you mean"),
-        ("pcm.bits", "pcm.bits: there are 2 called 'pcm'; write pcm.1.bits to pcm.2.bits, or give"),
+        ("pcm.bits", "pcm.bits: there are 2 called 'pcm'; write pcm.1.bits or pcm.2.bits, or give"),
         ("delay.mix.", "no parameter 'delay.mix.'"),
     ],
 )
@@ -494,3 +511,131 @@ def test_every_movable_parameter_of_a_board_moves():
         _, player = play(board, None, AUDIO[:, :2048], [512], events=[(512, Move(path, value))])
         assert player.ignored == 0
         assert late(AUDIO, 0).shape == AUDIO.shape
+
+
+# What a reading by others found
+
+
+def test_a_lane_that_changes_the_format_at_the_start_is_aligned():
+    """MP3 at 8 kbps has another sample rate, and another latency, than at 128."""
+    audio = np.zeros((1, 44_100), np.float32)
+    audio[0, 20_000] = 0.5
+    lanes = (Lane("mp3.bitrate_kbps", [("0 s", 8)]), Lane("mp3.mix", [("0 s", 0.0)]))
+    board = codecfx.Pedalboard([codecfx.MP3(bitrate_kbps=128)])
+    assert same(board(audio, 44_100, automation=Controls(lanes)), audio)
+
+
+@pytest.mark.parametrize("mode", ["relative", "toggle"])
+def test_a_knob_goes_on_from_where_it_is_gliding_to(mode):
+    """Also where a tick of the glide falls on the message's own sample."""
+    table = {"source": "cc 1", "target": "x.level", "mode": mode, "smoothing_ms": 50}
+    controls = Controls(maps=(Map.of(table),))
+    ends = []
+    for second in (511, 512, 513, 576):
+        board = Noting(label="x")
+        events = [(0, cc(1, 100 if mode == "toggle" else 10)), (1, cc(1, 0))][
+            : 2 if mode == "toggle" else 1
+        ]
+        events.append((second, cc(1, 100 if mode == "toggle" else 10)))
+        player = Player(board, controls, events=events)
+        player.prepare(StreamSpec(RATE, 1))
+        stream_through(player, np.zeros((1, 20_000), np.float32), [64])
+        ends.append(board.level)
+    assert ends == [pytest.approx(0.0 if mode == "toggle" else 20 / 127)] * 4
+
+
+def test_a_modulator_holds_from_the_first_sample():
+    board = codecfx.Pedalboard([codecfx.native("Gain", gain_db=-120)])
+    controls = Controls(
+        maps=(Map.of({"source": "modulator on", "target": "gain.gain_db", "min": -120, "max": 0}),),
+        modulators=(LFO("on", shape="square", rate_hz=0.001),),
+    )
+    ones = np.ones((1, 2000), np.float32)
+    assert same(board(ones, RATE, automation=controls), ones)
+
+
+def test_values_come_back_whatever_the_rates():
+    """Also those that the stream in between could not have."""
+    effect = codecfx.native("LowpassFilter", cutoff_frequency_hz=10_000)
+    other = codecfx.Opus(bitrate_kbps=64)
+    board = codecfx.Pedalboard([effect, other])
+    lanes = (
+        Lane("1.cutoff_frequency_hz", [("0 s", 3000)]),
+        Lane("opus.bitrate_kbps", [("0 s", 6)]),
+    )
+    board(tones(16_000, 1000), 16_000, automation=Controls(lanes))
+    assert (effect.cutoff_frequency_hz, other.bitrate_kbps) == (10_000, 64)
+    lanes = (Lane("1.cutoff_frequency_hz", [("0 s", 10_000), ("10 ms", 20_000)]),)
+    board(tones(RATE, 1000), RATE, automation=Controls(lanes))
+
+
+def test_a_block_longer_than_modulators_remember_is_played():
+    controls = Controls(
+        maps=(Map.of({"source": "modulator follow", "target": "pcm.mix"}),),
+        modulators=(EnvelopeFollower("follow"),),
+    )
+    board = codecfx.Pedalboard([codecfx.PCM(bits=2)])
+    audio = np.tile(tones(8000, 100_000), (1, 5))  # 62 s: 6250 ticks
+    player = Player(board, controls)
+    player.prepare(StreamSpec(8000, 1, 500_000))
+    whole = player.process_block(audio).copy()
+    player.prepare(StreamSpec(8000, 1))
+    assert same(stream_through(player, audio, [4096]), whole)
+
+
+def test_a_bare_plugin_may_have_any_value_that_pedalboard_takes():
+    board = codecfx.Pedalboard(
+        [pedalboard.Gain(130.0), pedalboard.Compressor(ratio=5000), codecfx.PCM()]
+    )
+    assert paths.find(board, "gain.gain_db").value == 130
+    board(tones(RATE, 100), RATE, automation={"pcm.bits": np.full(100, 3)})
+
+
+@pytest.mark.parametrize("name", ["LowpassFilter", "HighpassFilter", "LadderFilter", "Delay", "Chorus"])
+@pytest.mark.parametrize("rate", [8000, 48_000])
+def test_a_map_without_ends_goes_over_what_is_usual(name, rate):
+    board = codecfx.Pedalboard([codecfx.native(name, label="x")])
+    maps = [
+        Map.of({"source": "cc 1", "target": path})
+        for path, target in paths.every_path(board).items()
+        if path.startswith("x.") and target.parameter.minimum is not None
+    ]
+    events = [(0, cc(1, 0)), (500, cc(1, 127)), (900, cc(1, 64))]
+    if rate == 8000 and name.endswith("Filter"):  # whose own cutoffs may not fit this rate
+        board[0].set(next(one.id for one in board[0].natives if "cutoff" in one.id), 1000)
+    player = Player(board, Controls(maps=tuple(maps)), events=events)
+    player.prepare(StreamSpec(rate, 1))
+    out = stream_through(player, tones(rate, 2000), [64])
+    assert player.ignored == 0
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("automation", [Lane("mix", [(0, 1)]), [1.0], "mix", {5: np.ones(100)}])
+def test_what_is_no_automation_is_said(automation):
+    with pytest.raises(ConfigurationError, match=r"it takes Controls, or a dict|path 5 is none"):
+        codecfx.Opus()(tones(RATE, 100), RATE, automation=automation)
+
+
+def test_nothing_to_play_is_fine():
+    board = everything()
+    empty = np.zeros((2, 0), np.float32)
+    assert board(empty, RATE, automation={"call.mix": np.zeros(0)}).shape == (2, 0)
+    lanes = Controls((Lane("call.mix", [("0 s", 0.0), ("1 s", 1.0)]),))
+    assert board(empty, RATE, automation=lanes).shape == (2, 0)
+
+
+def test_a_long_performance_keeps_no_past():
+    board = codecfx.Pedalboard([codecfx.PCM(frame_samples=1)])
+    controls = Controls(
+        lanes=(Lane("pcm.bits", [("0 s", 4), ("60 s", 16)]),),
+        maps=(Map.of({"source": "cc 1", "target": "pcm.mix", "smoothing_ms": 300}),),
+    )
+    player = Player(board, controls)
+    player.prepare(StreamSpec(8000, 1))
+    block = np.zeros((1, 64), np.float32)
+    most = 0
+    for number in range(7500):
+        player.post(cc(1, number % 128))
+        player.process_block(block)
+        most = max(most, len(player._agenda._due) + len(player._agenda._planned))
+    assert most < 200

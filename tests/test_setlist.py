@@ -18,7 +18,7 @@ from codecfx.control.modulation import LFO, EnvelopeFollower
 from codecfx.effects.player import Move, Player
 from codecfx.effects.processor import StreamSpec
 from codecfx.effects.setlist import Setlist
-from codecfx.rendering import Performance
+from codecfx.performance import Performance
 from codecfx.takes import TakeWriter, load_take
 
 RATE = 48000
@@ -158,7 +158,7 @@ def test_a_take_keeps_the_presets_that_it_chose(files):
     audio = tones(RATE, RATE, channels=2)
     with TakeWriter(files / "take", board, StreamSpec(RATE, 2, 128), controls) as writer:
         performance = Performance(load_map(files / "pad.toml"), (), in_file_time=False)
-        player = performance.on(board, RATE, 0, lambda *_: None)
+        player = performance.on(board, RATE)
         player.prepare(StreamSpec(RATE, 2))
         player.on_event = writer.event
         heard = []
@@ -171,7 +171,7 @@ def test_a_take_keeps_the_presets_that_it_chose(files):
     heard = np.concatenate(heard, axis=1)
     (files / "call.toml").unlink()  # whatever becomes of the original
     take = load_take(files / "take")
-    assert (files / "take" / "presets" / "call.toml").is_file()
+    assert (files / "take" / "presets" / "1-call.toml").is_file()
     report = take.render(files / "again.wav")
     again = soundfile.read(files / "again.wav", dtype="float32")[0].T
     shift = report.latency_samples
@@ -182,4 +182,46 @@ def test_events_in_seconds_are_exact():
     events = ((Fraction(1, 3), program(1)),)
     player = Performance(Controls(maps=tuple(programs(1))), events)
     with pytest.raises(codecfx.CodecFxError, match="no preset 'x0'"):
-        player.on(codecfx.Pedalboard([codecfx.PCM()]), RATE, 0, lambda *_: None)
+        player.on(codecfx.Pedalboard([codecfx.PCM()]), RATE)
+
+
+@pytest.mark.parametrize("place", [0, 1024, 1030, 1600])
+def test_what_follows_a_program_change_is_played_to_its_board(place):
+    """A scene is a program change and then controllers, also while another takeover is under way."""
+    events = [(1024, program(1))] if place == 1600 else []
+    events += [(place, program(2)), (place, Move("gsm.mix", 0.5)), (place + 70, Move("mix", 0.5))]
+    out, setlist = play(sorted(events, key=lambda event: event[0]), [441])
+    other = boards()[2]
+    player = Player(other, events=[(0, Move("gsm.mix", 0.5)), (0, Move("mix", 0.5))])
+    player.prepare(StreamSpec(RATE, 2))
+    begun = next(at for at in range(0, 30_000, 64) if at >= place)
+    if place == 1600:  # it waits for the first to be over
+        begun = -(-(1024 + setlist.latency_samples + 960) // 64) * 64
+    expected = late(
+        player.process_block(AUDIO[:, begun:]), setlist.latency_samples - player.latency_samples
+    )
+    over = setlist.latency_samples + 960
+    assert same(out[:, begun + over :], expected[:, over:])
+
+
+def test_presets_of_one_name_are_kept_apart(tmp_path):
+    maps = []
+    for number, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        board = codecfx.Pedalboard([codecfx.PCM(mix=0.25 + number / 2)])
+        path = codecfx.save_preset(board, tmp_path / folder / "lead.toml")
+        maps.append(Map.of({"source": f"program {number}", "preset": str(path)}))
+    board = codecfx.Pedalboard([codecfx.PCM()])
+    TakeWriter(tmp_path / "take", board, StreamSpec(RATE, 1), Controls(maps=tuple(maps))).close()
+    kept = load_take(tmp_path / "take").preset.controls.maps
+    assert [codecfx.load_preset(one.preset).board()[0].mix for one in kept] == [0.25, 0.75]
+
+
+def test_other_presets_take_what_fits_them():
+    from codecfx.effects.steering import fitting
+
+    wide = Map.of({"source": "cc 1", "target": "*.bitrate_kbps", "min": 6, "max": 96})
+    lost = Map.of({"source": "cc 2", "target": "call.mix"})
+    controls = fitting(codecfx.Pedalboard([codecfx.AMR()]), Controls(maps=(wide, lost)))
+    (kept,) = controls.maps
+    assert (kept.minimum, kept.maximum) == (None, None)

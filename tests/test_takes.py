@@ -86,8 +86,9 @@ def test_a_take_of_a_thousand_events_renders_to_what_was_heard(tmp_path, seed):
         tmp_path / "take", played, audio, events, RATE, sizes=SIZES, seed=seed, controls=controls
     )
     take = load_take(tmp_path / "take")
-    assert len(take.events) == posted > 990
-    assert (player.ignored > 0) == (seed % 2 == 1)
+    assert posted > 990
+    assert len(take.events) == posted - player.ignored
+    assert (player.ignored > 0) == (seed % 2 == 1)  # what is no message is in no take
     again, report = rendered(tmp_path / "take", tmp_path / "again.wav")
     late = report.latency_samples
     assert same(again[:, : heard.shape[1] - late], heard[:, late:])
@@ -212,7 +213,12 @@ def test_an_event_that_was_cut_off_is_not_there(take):
     ("file", "text", "message"),
     [
         ("take.toml", "version = 7", "take.toml: version is 7; this codecfx reads 1"),
-        ("take.toml", "version = 1", "take.toml: sample_rate is None; it takes a whole number"),
+        ("take.toml", "version = 1", "take.toml: sample_rate is None; it takes a whole number from 1"),
+        (
+            "take.toml",
+            "version = 1\nsample_rate = 0",
+            "take.toml: sample_rate is 0; it takes a whole number",
+        ),
         ("take.toml", "version = [", "take.toml: cannot be read ("),
         ("preset.toml", "version = 1", "preset.toml: chain is missing"),
         ("events.csv", "", "events.csv:1: the first line is sample,kind,target,value"),
@@ -302,3 +308,109 @@ def test_a_long_recording_becomes_rf64(tmp_path, monkeypatch):
     path.write_bytes(content)
     read, _ = soundfile.read(path, dtype="float32")
     assert same(np.ascontiguousarray(read.T), audio)
+
+
+@pytest.mark.parametrize("kind", ["opus", "labelled", "bypassed", "mix", "alone"])
+def test_a_takes_board_is_the_one_that_was_played(tmp_path, kind):
+    """Whatever the board is, and whatever the folder is called."""
+    made = {
+        "opus": lambda: codecfx.Pedalboard([codecfx.Opus()]),
+        "labelled": lambda: codecfx.Pedalboard([codecfx.Opus()], label="hotel"),
+        "bypassed": lambda: codecfx.Pedalboard([codecfx.Opus()], bypass=True),
+        "mix": lambda: codecfx.Mix([codecfx.Opus(), codecfx.PCM(bits=4)]),
+        "alone": lambda: codecfx.Opus(label="call"),
+    }[kind]
+    events = {
+        "opus": [Move("opus.bitrate_kbps", 6), Move("opus.mix", 0.5)],
+        "labelled": [Move("hotel.mix", 0.2)],
+        "bypassed": [Move("bypass", False)],
+        "mix": [Move("1.mix", 0.1), Move("mix", 0.9)],
+        "alone": [Move("bitrate_kbps", 6), Move("call.mix", 0.5)],
+    }[kind]
+    audio = tones(RATE, 20_000, channels=2)
+    folder = tmp_path / "opus"
+    heard, player, posted = play_live(folder, made(), audio, events, RATE, sizes=(64,), seed=2)
+    assert player.ignored == 0
+    assert posted == len(events)
+    again, report = rendered(folder, tmp_path / "again.wav")
+    late = report.latency_samples
+    assert same(again[:, : 20_000 - late], heard[:, late:])
+
+
+def test_what_is_no_event_is_in_no_take(tmp_path):
+    audio = tones(RATE, 4800, channels=2)
+    bad = [
+        Move("nobody.mix", 1),
+        Move("mix", 9),
+        Move(5, 0.2),
+        Move("mix", 10**5000),
+        Move("mix", None),
+    ]
+    bad += [b"", b"cc", "cc", None, Move("call.frame_ms", 10)]
+    good = [Move("mix", np.float32(0.1)), bytearray(b"\xb0\x01\x40"), Move("call.bypass", 1.0)]
+    heard, player, posted = play_live(
+        tmp_path / "take", board(), audio, bad + good, RATE, sizes=(64,), controls=CONTROLS
+    )
+    assert player.ignored == len(bad) - (len(bad) + len(good) - posted)
+    take = load_take(tmp_path / "take")
+    assert len(take.events) == posted - player.ignored
+    again, report = rendered(tmp_path / "take", tmp_path / "again.wav")
+    late = report.latency_samples
+    assert same(again[:, : 4800 - late], heard[:, late:])
+
+
+def test_labels_may_hold_anything(tmp_path):
+    label = 'a, "b" \u2028 c\r d; é'
+    played = codecfx.Pedalboard([codecfx.Opus(label=label)])
+    events = [Move(f"{label}.bitrate_kbps", 6)]
+    _, player, posted = play_live(
+        tmp_path / "take", played, tones(RATE, 4800, channels=1), events, RATE, sizes=(64,)
+    )
+    assert (player.ignored, posted) == (0, 1)
+    ((_, move),) = load_take(tmp_path / "take").events
+    assert move.path == f"{label}.bitrate_kbps"
+    rendered(tmp_path / "take", tmp_path / "again.wav")
+
+
+def test_a_plugin_that_was_handed_in_is_in_no_take(tmp_path):
+    import pedalboard
+
+    played = codecfx.Pedalboard([pedalboard.Gain(0)])
+    with pytest.raises(TakeError, match=r"^Gain was handed in ready made.*codecfx.native\('Gain'\)$"):
+        TakeWriter(tmp_path / "take", played, codecfx.StreamSpec(RATE, 1))
+    assert not (tmp_path / "take").exists()
+
+
+def test_a_take_that_cannot_be_begun_leaves_nothing(tmp_path):
+    missing = Controls(maps=(Map.of({"source": "program 1", "preset": "nowhere"}),))
+    with pytest.raises(codecfx.CodecFxError, match="no preset 'nowhere'"):
+        TakeWriter(tmp_path / "take", board(), codecfx.StreamSpec(RATE, 1), missing)
+    assert not (tmp_path / "take").exists()
+
+
+def test_a_full_disk_leaves_whole_samples(tmp_path, monkeypatch):
+    path = tmp_path / "full.wav"
+    audio = tones(48_000, 3000, channels=2)
+    growing = Recording(path, 48_000, 2)
+    growing.write(audio[:, :1000])
+    real = growing._file
+
+    class Full:
+        """A file on a disk with room for a few bytes more."""
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def write(self, content):
+            real.write(content[:7])
+            raise OSError(28, "No space left on device")
+
+    growing._file = Full()
+    with pytest.raises(OSError, match="No space"):
+        growing.write(audio[:, 1000:2000])
+    growing._file = real
+    growing.write(audio[:, 2000:])
+    growing.close()
+    read, _ = soundfile.read(path, dtype="float32")
+    kept = np.concatenate((audio[:, :1000], audio[:, 2000:]), axis=1)
+    assert same(np.ascontiguousarray(read.T), kept)

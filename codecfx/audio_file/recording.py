@@ -30,10 +30,16 @@ class Recording:
         self._file.write(self._header())
 
     def write(self, audio: Audio) -> None:
-        """Append float32 (channels, samples). Raises OSError (a full disk)."""
+        """Append float32 (channels, samples). Raises OSError (a full disk), nothing appended."""
         unwritten = memoryview(interleaved(audio).tobytes())
-        while unwritten:
-            unwritten = unwritten[self._file.write(unwritten) :]
+        try:
+            while unwritten:
+                unwritten = unwritten[self._file.write(unwritten) :]
+        except OSError:
+            whole = _HEADER_BYTES + self.samples * self._channels * _SAMPLE_BYTES
+            self._file.truncate(whole)
+            self._file.seek(whole)
+            raise
         self.samples += audio.shape[1]
 
     def sync(self) -> None:

@@ -1,6 +1,7 @@
 """`codecfx render`: audio files through a chain of effects."""
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,10 +79,10 @@ def command(
     if not 0 <= tail <= 3600:
         raise ConfigurationError(f"--tail is {tail:g}; it takes 0 to 3600 seconds")
     recipe = Recipe(preset, tuple(effect or ()), mix, tuple(automation or ()), tuple(maps or ()), midi)
-    takes = _takes_of(inputs, recipe)
-    if not takes or not recipe.is_bare or len(takes) < len(inputs):
-        recipe.check()  # whatever is wrong with it is wrong for every file: say so before the first
     planned = plan(inputs, output)
+    takes = _takes_of((job.source for job in planned), recipe)
+    if not recipe.is_bare or len(takes) < len(planned) or not takes:
+        recipe.check()  # whatever is wrong with it is wrong for every file: say so before the first
     workers = jobs or _cores()
     screen = _Screen(planned, show=not quiet and not as_json)
     try:
@@ -94,13 +95,13 @@ def command(
     return 1 if screen.failed else 0
 
 
-def _takes_of(inputs: list[Path], recipe: "Recipe") -> "list[Take]":
-    """The takes among the inputs; says what is of another version here than they ran on."""
+def _takes_of(sources: Iterable[Path], recipe: "Recipe") -> "list[Take]":
+    """The takes among the sources; says what is of another version here than they ran on."""
     from codecfx.cli.output import print_aside
     from codecfx.errors import ConfigurationError
     from codecfx.takes import is_take, load_take
 
-    takes = [load_take(path) for path in inputs if is_take(path)]
+    takes = [load_take(path) for path in sources if is_take(path)]
     if takes and recipe.midi:
         raise ConfigurationError(f"--midi {recipe.midi}: a take has messages of its own; leave it out")
     for take in takes:

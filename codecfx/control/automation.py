@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 from math import ceil
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from codecfx.control.parameters import Parameter, Value
 from codecfx.control.timeline import Position, Timeline
-from codecfx.errors import ConfigurationError, ParameterError, UnknownName
+from codecfx.errors import ConfigurationError, ParameterError, UnknownName, shown
 
 # What moves all the time is set so often: gains and plugins fade for 20 ms, most frames last as long
 _TICK_MS = 10
@@ -47,9 +47,9 @@ class Interpolation(Enum):
     def of(cls, written: object) -> "Interpolation":
         """By its name. Raises UnknownName with the nearest."""
         names = {one.value: one for one in cls}
-        if written not in names:
-            raise UnknownName("interpolation", str(written), names)
-        return names[str(written)]
+        if not isinstance(written, str) or written not in names:
+            raise UnknownName("interpolation", shown(written), names)
+        return names[written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Lane:
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError for no points, or a position or interpolation that is none."""
+        if not isinstance(self.target, str) or not isinstance(self.points, Sequence):
+            raise ConfigurationError("a lane takes a path and a list of points, [position, value] each")
         if not self.points:
             raise ConfigurationError("points is empty; write [position, value] for each")
         object.__setattr__(self, "points", tuple(_breakpoint(one) for one in self.points))
@@ -162,19 +164,17 @@ class Trajectory:
             ParameterError: a value the parameter does not take; names its sample.
         """
         values = np.asarray(curve)
-        changes = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+        _refuse_any(parameter, values)
+        changes = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
         ticks = changes // tick_samples
-        first_of_tick, count = np.unique(ticks, return_index=True, return_counts=True)[1:]
-        often = np.repeat(count > _STEPS_A_TICK, count)
-        first = np.zeros(len(changes), bool)
-        first[first_of_tick] = True
-        kept = np.where(often, ticks * tick_samples, changes)[~often | first]
-        checked = []
-        for sample, value in zip(kept.tolist(), values[kept].tolist(), strict=True):
-            try:
-                checked.append(parameter.check(value))
-            except ParameterError as error:
-                raise ParameterError(f"at sample {sample}, {error}") from None
+        at_tick, first, count = np.unique(ticks, return_index=True, return_counts=True)
+        busy = count > _STEPS_A_TICK
+        # of a busy tick its beginning, and its last change where what follows is quiet
+        quiet_next = busy & ~np.isin(at_tick + 1, at_tick[busy])
+        last = changes[first + count - 1][quiet_next]
+        kept = np.concatenate((changes[~np.repeat(busy, count)], at_tick[busy] * tick_samples, last))
+        kept = np.unique(kept)
+        checked = [parameter.check(value) for value in values[kept].tolist()]
         return cls(parameter, kept, checked, [Interpolation.STEP] * len(kept))
 
     @property
@@ -224,6 +224,20 @@ class Trajectory:
         return nearest(self._parameter, values)
 
 
+def _refuse_any(parameter: Parameter, values: NDArray[Any]) -> None:
+    """Raises ParameterError for the first of `values` that is none of the parameter's."""
+    if values.dtype.kind in "fiu" and not parameter.choices:
+        wrong = np.flatnonzero(~np.isfinite(values))[:1].tolist()
+        suspects = wrong or [int(values.argmin()), int(values.argmax())] if len(values) else []
+    else:
+        suspects = sorted(np.unique(values, return_index=True)[1].tolist())
+    for sample in suspects:
+        try:
+            parameter.check(values[sample].item())
+        except ParameterError as error:
+            raise ParameterError(f"at sample {sample}, {error}") from None
+
+
 def tick_samples(sample_rate: int) -> int:
     """Samples from one setting of a moving parameter to the next: 10 ms, on a grid of 64."""
     return on_grid(sample_rate * _TICK_MS / 1000)
@@ -265,10 +279,10 @@ def _breakpoint(written: object) -> Breakpoint:
     if isinstance(written, Breakpoint):
         return written
     if isinstance(written, Iterable) and not isinstance(written, str):
-        parts = list(written)
+        parts = [one.item() if isinstance(one, np.generic) else one for one in written]
         if len(parts) in (2, 3) and isinstance(parts[1], float | int | bool | str):
             way = Interpolation.of(parts[2]) if len(parts) == 3 else None
             return Breakpoint(Position.of(parts[0]), parts[1], way)
     raise ConfigurationError(
-        f"point {written!r} is none; write [position, value] or [position, value, interpolation]"
+        f"point {shown(written)} is none; write [position, value] or [position, value, interpolation]"
     )

@@ -24,7 +24,7 @@ from inspect import Parameter as Keyword
 from inspect import Signature
 from typing import SupportsFloat, TypeAlias
 
-from codecfx.errors import ParameterError, UnknownName
+from codecfx.errors import ParameterError, UnknownName, shown
 
 Value: TypeAlias = float | int | bool | str
 
@@ -107,7 +107,7 @@ class Parameter:
         return number
 
     def _refused(self, value: object) -> ParameterError:
-        return ParameterError(f"{self.id} is {value!s}; it takes {self.allowed}")
+        return ParameterError(f"{self.id} is {shown(value)}; it takes {self.allowed}")
 
     @property
     def allowed(self) -> str:

@@ -23,9 +23,16 @@ _UNITS = {"position": "", "seconds": "s", "samples": "samples", "percent": "%", 
 
 def lanes_of_csv(text: str, path: Path) -> Controls:
     """The lanes in the text of a CSV file. Raises ControlFileError with the line of what is wrong."""
+    try:
+        return _lanes(text, path)
+    except csv.Error as error:
+        raise ControlFileError(f"{path}: is no CSV ({error})") from None
+
+
+def _lanes(text: str, path: Path) -> Controls:
     first_row = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first_row.count)
-    rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    rows = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
     columns = [cell.strip() for cell in next(rows, [])]
     unit = _UNITS.get(columns[0].lower()) if columns else None
     if unit is None or len(columns) < 2:

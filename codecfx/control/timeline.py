@@ -16,9 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.errors import ConfigurationError
+from codecfx.errors import ConfigurationError, shown
 
 LOWEST_BPM, HIGHEST_BPM = 1, 1000
+LONGEST = 2**40  # of samples, seconds and beats: more than any sound has
 _UNITS = {
     "": "samples",
     **dict.fromkeys(("sample", "samples"), "samples"),
@@ -61,7 +62,7 @@ class TempoMap:
         """One tempo. Raises ConfigurationError outside 1 to 1000 bpm."""
         if not LOWEST_BPM <= bpm <= HIGHEST_BPM:
             raise ConfigurationError(
-                f"tempo is {bpm:g}; it takes {LOWEST_BPM} to {HIGHEST_BPM} beats per minute"
+                f"tempo is {shown(bpm)}; it takes {LOWEST_BPM} to {HIGHEST_BPM} beats per minute"
             )
         return cls(((Fraction(0), Fraction(bpm)),))
 
@@ -93,15 +94,15 @@ class Position:
         Raises:
             ConfigurationError: no such position; says how one is written.
         """
-        text = written if isinstance(written, str) else f"{written}"
+        text = written if isinstance(written, str) else shown(written)
         match = _WRITTEN.fullmatch(text.strip().lower())
         is_number = isinstance(written, int | float) and not isinstance(written, bool)
         if match and (is_number or isinstance(written, str)) and match[2] in _UNITS:
             amount, unit = Fraction(match[1]), _UNITS[match[2]]
-            if unit != "samples" or amount.denominator == 1:
+            if amount < LONGEST and (unit != "samples" or amount.denominator == 1):
                 return cls(amount, unit)
         raise ConfigurationError(
-            f"position {written!r} is none; write samples (48000), seconds ('2.5 s', '250 ms'), "
+            f"position '{shown(written)}' is none; write samples (48000), seconds ('2.5 s', '250 ms'), "
             "percent of the sound ('50 %') or beats ('4 beats'), from 0 up"
         )
 
@@ -162,9 +163,11 @@ def tempo_of(written: object) -> TempoMap:
             beat, bpm = pair
             if any(isinstance(one, bool) or not isinstance(one, int | float) for one in pair):
                 break
+            if not 0 <= beat < LONGEST:
+                break
             changes.append((Fraction(beat), TempoMap.steady(bpm).changes[0][1]))
         else:
             return TempoMap(tuple(changes))
     raise ConfigurationError(
-        f"tempo is {written!r}; write beats per minute (120), or changes as [[0, 120], [16, 90]]"
+        f"tempo is {shown(written)}; write beats per minute (120), or changes as [[0, 120], [16, 90]]"
     )

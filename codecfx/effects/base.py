@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from threading import RLock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,8 @@ from codecfx.errors import NotPrepared, UnknownName
 
 if TYPE_CHECKING:
     from codecfx.effects.player import Automation
+
+Ends: TypeAlias = tuple[float | None, float | None]
 
 MIX = Parameter(
     "mix", "Mix", default=1.0, minimum=0.0, maximum=1.0, description="0 is dry, 1 is wet; aligned"
@@ -136,11 +138,21 @@ class Effect(ABC):
         else:
             self.apply(parameter, value)
 
+    def put(self, parameter: Parameter, value: Value) -> None:
+        """As `move`, but heard from the next `prepare` on, whatever runs now. [control thread]"""
+        if not self._has(parameter, value):
+            self._values[parameter.id] = value
+            self._stale = True
+
     def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
         """Raises ParameterError for a value of the right kind and range that the engine behind it will
         not take in a stream of this rate: to be asked before anything sounds. [control thread]
         """
         return
+
+    def usual_range(self, parameter: Parameter, sample_rate: int) -> Ends:
+        """Where a control takes a number that was given no ends of its own."""
+        return parameter.minimum, parameter.maximum
 
     def value_of(self, parameter: Parameter) -> Value:
         """One parameter's plain value now."""
@@ -283,18 +295,22 @@ class Effect(ABC):
         layout = Layout.of(input_array, None if reset else self._layout)
         audio = layout.inward(input_array)
         spec = StreamSpec(sample_rate, audio.shape[0])
+        self._layout = layout
+        if automation is not None and reset:
+            from codecfx.effects.player import playing
+
+            with playing(self, spec, automation, audio.shape[1]) as player:
+                return layout.outward(_through(player, audio, player.latency_samples))
         if spec != self._spec or self.is_stale or (reset and self.is_outdated):
             self.prepare(spec)
         elif reset:
             self.reset()
-        self._layout = layout
-        late = self.latency_samples if reset else 0
-        if automation is None:
-            return layout.outward(_through(self, audio, late))
-        from codecfx.effects.player import playing
+        if automation is not None:
+            from codecfx.effects.player import attached
 
-        with playing(self, spec, automation, audio.shape[1], reset) as player:
-            return layout.outward(_through(player, audio, late))
+            player = attached(self, spec, automation, audio.shape[1])
+            return layout.outward(_through(player, audio, 0))
+        return layout.outward(_through(self, audio, self.latency_samples if reset else 0))
 
     __call__ = process
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from codecfx.control.parameters import Change, Curve, Parameter, Value
-from codecfx.effects.base import BYPASS, MIX, Effect
+from codecfx.effects.base import BYPASS, MIX, Effect, Ends
 from codecfx.effects.board import LATENT_SETTINGS
 from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
 from codecfx.effects.processor import Processor, StreamSpec
@@ -33,6 +33,10 @@ _ABSTRACT = {
 }
 # pedalboard declares no ranges. These are what makes sense, by the end of a name; it refuses the rest.
 _RANGES: dict[str, tuple[float, float]] = {
+    "Delay.delay_seconds": (0, 30),
+    "Delay.feedback": (0, 1),
+    "Chorus.rate_hz": (0.01, 100),
+    "BrickwallLimiter.release_ms": (0.1, 60_000),
     "bit_depth": (1, 32),
     "vbr_quality": (0, 9.99),  # LAME refuses 10, in the audio
     "target_sample_rate": (100, 192_000),
@@ -64,14 +68,16 @@ class NativeEffect(Effect):
     def __init__(self, *, label: str = "", plugin: Any = None, **settings: Any) -> None:
         """`plugin` wraps an instance that exists, its settings untouched but for `settings`."""
         self._plugin = None
-        own = {one.id: _read(plugin, one.id) for one in self.natives} if plugin else {}
-        super().__init__(label=label, **(own | settings))
+        super().__init__(label=label, **settings)
         wanted = dict(self._values)
         self._is_ours = plugin is None
         self._is_handed_out = plugin is not None  # others may turn its knobs
         self._plugin = self._make() if plugin is None else plugin
         for parameter in self.natives:
-            if _read(self._plugin, parameter.id) != wanted[parameter.id]:
+            now = _read(self._plugin, parameter.id)
+            if plugin is not None and parameter.id not in settings:
+                self._values[parameter.id] = now  # whatever it is
+            elif now != wanted[parameter.id]:
                 self.apply(parameter, wanted[parameter.id])
         self._movable = {one.id for one in self.natives if one.change is not Change.PREPARE}
         self._values |= self._as_they_are()
@@ -88,6 +94,13 @@ class NativeEffect(Effect):
         """
         self._is_handed_out = True
         return self._plugin
+
+    @property
+    def is_made_again(self) -> bool:
+        """Whether a preset makes the like of it. A plugin of pedalboard's own that was handed in is
+        made with a twin, and fades where this one jumps.
+        """
+        return self._is_ours or isinstance(self._plugin, pedalboard.ExternalPlugin)
 
     @property
     def file(self) -> tuple[str, str | None]:
@@ -133,12 +146,23 @@ class NativeEffect(Effect):
             return _read(self._plugin, parameter.id) == value
         return super()._has(parameter, value)
 
+    def put(self, parameter: Parameter, value: Value) -> None:
+        if not self._has(parameter, value):
+            if parameter.id in self._movable:
+                setattr(self._plugin, parameter.id, self._native_value(parameter, value))
+            super().put(parameter, value)
+
+    def usual_range(self, parameter: Parameter, sample_rate: int) -> Ends:
+        if "cutoff" in parameter.id:  # what is heard, and fits the rate
+            return 20.0, min(20_000.0, 0.45 * sample_rate)
+        return super().usual_range(parameter, sample_rate)
+
     def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
         if parameter not in self.natives:
             return
         try:
             _refuse_above_nyquist(parameter, value, sample_rate)
-            if not isinstance(self._plugin, pedalboard.ExternalPlugin):
+            if not isinstance(self._plugin, pedalboard.ExternalPlugin | pedalboard.Convolution):
                 setattr(self._make(), parameter.id, self._native_value(parameter, value))
         except (ValueError, RuntimeError, TypeError) as error:
             reason = str(error).splitlines()[0]
@@ -298,9 +322,8 @@ def _parameters(plugin_class: type[Any]) -> list[Parameter]:
 
 def _parameter(plugin_class: type[Any], parameter_id: str, default: Any) -> Parameter:
     unit = next((unit for end, unit in _UNITS.items() if parameter_id.endswith(end)), "")
-    low, high = next(
-        (ends for end, ends in _RANGES.items() if parameter_id.endswith(end)), (None, None)
-    )
+    name = f"{plugin_class.__name__}.{parameter_id}"
+    low, high = next((ends for end, ends in _RANGES.items() if name.endswith(end)), (None, None))
     return Parameter(
         parameter_id,
         parameter_id.removesuffix(f"_{unit.lower()}").replace("_", " ").capitalize(),

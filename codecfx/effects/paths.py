@@ -7,7 +7,9 @@
     2.mix                   the effect by its place, from 1; chain.2.mix says the same
     2.1.room_size           the first effect inside the second, which is a container
     *.bitrate_kbps          the first effect that has such a parameter
-    mix                     the board's own
+    mix                     the board's own; board.mix says the same
+
+Where one may mean several things, labels come first, then names, then places, then the board.
 """
 
 import re
@@ -20,6 +22,8 @@ from codecfx.effects.board import Container, is_native
 from codecfx.errors import ConfigurationError, UnknownName
 
 _ORDINAL = re.compile(r"(.+)\.([1-9][0-9]*)")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)*")
+_CHAINS = re.compile(r"(^|\.)chain\.(?=[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,9 @@ class Place:
     upstream_samples: int = 0  # as of the board's latest `prepare`
 
     @property
-    def names(self) -> list[str]:
-        """What it is called in a path, its label first."""
-        names = [self.effect.label, self.effect.name] if self.number else []
-        return [name.lower() for name in names if name]
+    def label(self) -> str:
+        """Its label as a path has it."""
+        return self.effect.label.strip().lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,47 +103,25 @@ def find(board: Effect, path: str) -> Target:
         ConfigurationError: several effects of that name; says how to tell them apart.
     """
     everywhere = list(places(board))
-    effect_name, _, parameter_id = path.strip().lower().rpartition(".")
-    where = _found(everywhere, effect_name, parameter_id)
-    for place in where:
-        for parameter in place.parameters:
-            if parameter.id.lower() == parameter_id:
-                return Target(path.strip(), place, parameter)
-    if where and where[0].number:  # the effect is right: say what it has
-        known = [parameter.id for parameter in where[0].parameters]
-        raise UnknownName("parameter", parameter_id, known, path)
-    raise UnknownName("parameter", path, list(every_path(board)))
-
-
-def _found(everywhere: list[Place], name: str, parameter_id: str) -> list[Place]:
-    """The place that a path's first part names, or all that it may be."""
-    board = everywhere[0]
-    if name in ("", "board", board.effect.label.lower()):
-        return [board]
-    if len(everywhere) == 1 and name == board.effect.name.lower():  # its own board
-        return [board]
+    name, _, parameter_id = path.strip().lower().rpartition(".")
     if name == "*":
-        return everywhere[1:] or everywhere
-    number = re.sub(r"(^|\.)chain\.(?=[0-9])", r"\1", name)
-    if number[0].isdigit():
-        return [one for one in everywhere if one.number == number]
-    ordinal = 0
-    alike = _called(everywhere, name)
-    if not alike and (match := _ORDINAL.fullmatch(name)):
-        alike, ordinal = _called(everywhere, match[1]), int(match[2])
-        return alike[ordinal - 1 : ordinal]
-    if len(alike) > 1:
+        having = (one for one in everywhere[1:] or everywhere if _parameter(one, parameter_id))
+        found = list(having)[:1]
+    else:
+        found = _found(everywhere, name)
+    if len(found) > 1:
         raise ConfigurationError(
-            f"{name}.{parameter_id}: there are {len(alike)} called '{name}'; write "
-            f"{name}.1.{parameter_id} to {name}.{len(alike)}.{parameter_id}, or give them labels"
+            f"{path}: there are {len(found)} called '{name}'; write "
+            f"{_name_of(found[0], everywhere)}.{parameter_id} or "
+            f"{_name_of(found[-1], everywhere)}.{parameter_id}, or give them labels"
         )
-    return alike
-
-
-def _called(everywhere: list[Place], name: str) -> list[Place]:
-    """Effects with that label, or, where none has it, with that name."""
-    labelled = [one for one in everywhere if one.number and one.effect.label.lower() == name]
-    return labelled or [one for one in everywhere if name in one.names]
+    for place in found:
+        parameter = _parameter(place, parameter_id)
+        if parameter is not None:
+            return Target(path.strip(), place, parameter)
+        if place.number:  # the effect is right: say what it has
+            raise UnknownName("parameter", parameter_id, [one.id for one in place.parameters], path)
+    raise UnknownName("parameter", path, list(every_path(board)))
 
 
 def every_path(board: Effect) -> dict[str, Target]:
@@ -148,17 +129,47 @@ def every_path(board: Effect) -> dict[str, Target]:
     everywhere = list(places(board))
     found: dict[str, Target] = {}
     for place in everywhere:
-        name = ""
-        if place.number:
-            name = place.names[0]
-            alike = _called(everywhere, name)
-            if len(alike) > 1:
-                name = f"{name}.{1 + [one.number for one in alike].index(place.number)}"
-            name += "."
+        name = _name_of(place, everywhere)
         for parameter in place.parameters:
-            path = f"{name}{parameter.id}"
+            path = f"{name}.{parameter.id}" if name else parameter.id
             found[path] = Target(path, place, parameter)
     return found
+
+
+def _parameter(place: Place, parameter_id: str) -> Parameter | None:
+    return next((one for one in place.parameters if one.id.lower() == parameter_id), None)
+
+
+def _found(everywhere: list[Place], name: str) -> list[Place]:
+    """The places that a path's first part may mean."""
+    board, *inside = everywhere
+    if not name:
+        return [board]
+    labelled = [one for one in inside if one.label == name]
+    alike = labelled or [one for one in inside if one.effect.name.lower() == name]
+    if alike:
+        return alike
+    if match := _ORDINAL.fullmatch(name):
+        alike = [one for one in inside if match[1] in (one.label, one.effect.name.lower())]
+        if len(alike) > 1:
+            return alike[int(match[2]) - 1 :][:1]
+    number = _CHAINS.sub(r"\1", name)
+    if _NUMBER.fullmatch(number):
+        return [one for one in inside if one.number == number]
+    alone = board.effect.name.lower() if not inside else ""
+    return [board] if name in ("board", board.label, alone) else []
+
+
+def _name_of(place: Place, everywhere: list[Place]) -> str:
+    """What a path calls this place, and no other."""
+    if not place.number:
+        return "" if _found(everywhere, "") == [place] else "board"
+    name = place.effect.name.lower()
+    alike = [one for one in everywhere[1:] if name in (one.label, one.effect.name.lower())]
+    ordinal = f"{name}.{alike.index(place) + 1}"
+    number = place.number.replace(".", ".chain.")
+    names = (place.label, name, ordinal, place.number, f"chain.{number}")
+    return next(one for one in names if one and _found(everywhere, one) == [place])
 
 
 def moves_live(parameter: Parameter) -> bool:

@@ -30,9 +30,9 @@ from codecfx.control.timeline import Timeline
 from codecfx.effects.agenda import Agenda, Rank
 from codecfx.effects.base import Effect
 from codecfx.effects.paths import places
-from codecfx.effects.processor import StreamSpec, without_garbage
+from codecfx.effects.processor import STEP_SAMPLES, StreamSpec, without_garbage
 from codecfx.effects.steering import Glide, Steered, Steering
-from codecfx.errors import ConfigurationError
+from codecfx.errors import ConfigurationError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ Listen: TypeAlias = Callable[[object, str, int], Audio]
 """A side-chain: who listens, a path, a number of samples; to the next so many samples of that sound."""
 
 
-def _no_side_chain(listener: object, path: str, samples: int) -> Audio:
+def no_side_chain(listener: object, path: str, samples: int) -> Audio:
+    """Raises ConfigurationError: where no files are read, none plays along."""
     raise ConfigurationError(f"{path}: a side-chain from a file is heard in 'codecfx render' only")
 
 
@@ -72,15 +73,16 @@ class Player:
         *,
         events: Iterable[tuple[int, Event]] = (),
         curves: Mapping[str, ArrayLike] | None = None,
-        in_file_time: bool = True,
+        in_file_time: bool = False,
         seed: int = 0,
-        listen: Listen = _no_side_chain,
+        listen: Listen = no_side_chain,
     ) -> None:
         """
         Args:
             events: (sample, message or move) as they were played, ascending.
             curves: values by path, (samples,): one for each sample from the first on.
-            in_file_time: whether positions are the sound's own, or those of a stream.
+            in_file_time: whether positions are the sound's own, as of a file, or those of the stream,
+                as live.
             seed: added to every modulator's own.
             listen: plays the files that modulators listen to.
         """
@@ -95,8 +97,10 @@ class Player:
             for one in place.parameters
         ]
         self._posts: deque[Event] = deque()
+        self._is_prepared = False
+        # told of everything posted that is good, with the sample where it applies [audio thread]
         self.on_event: Callable[[int, Event], None] | None = None
-        self.ignored = 0
+        self.ignored = 0  # what was posted and is no message, path or value
 
     def prepare(self, spec: StreamSpec, samples: int | None = None) -> None:
         """Get ready to play from the first sample, with the board's values as they were when this
@@ -106,9 +110,10 @@ class Player:
             ConfigurationError: a path, value or way that the board does not have; says where it is
                 written, and the nearest right one.
         """
-        self.restore()
+        for effect, parameter, value in self._before:
+            effect.put(parameter, value)
         self._steer(spec, samples)
-        self._steering.begin(0)
+        self._steering.begin(0, self._tick_samples, running=False)
         self._running = self.board.prepared(replace(spec, moving=True))
         self.latency_samples = self._running.latency_samples
         # nothing in a board on a grid sees what happens between its points: blocks are cut on them only
@@ -129,31 +134,60 @@ class Player:
         self._steering = Steering(
             self.board, self._controls, self._curves, timeline, self._tick_samples, self._seed
         )
-        for _, event in self._events:
-            if isinstance(event, Move):
-                self._steering.at(event.path).target.parameter.check(event.value)
+        self._events = [
+            (sample, self._checked(event) if isinstance(event, Move) else event)
+            for sample, event in self._events
+        ]
 
     def restore(self) -> None:
-        """Give the board the values that it had when this player was made. [control thread]"""
+        """Give the board the values that it had when this player was made: now, or, what this stream's
+        rate does not take, for its next. [control thread]
+        """
         for effect, parameter, value in self._before:
-            effect.move(parameter, value)
+            try:
+                effect.move(parameter, value)
+            except ConfigurationError:
+                effect.put(parameter, value)
 
     # The stream
 
     def post(self, event: Event) -> None:
         """Play this from the next block's first sample on. What is no message, path or value is counted
-        in `ignored`. `on_event` is told of it with the sample where it applied. [any thread]
+        in `ignored`; `on_event` is told of all else. [any thread]
         """
-        self._posts.append(event)
+        good = self.checked(event)
+        if good is None:
+            self.ignored += 1
+        else:
+            self._posts.append(good)
+
+    def checked(self, event: object) -> Event | None:
+        """An event as it is played; None for what is none on this board. [any thread]"""
+        if not self._is_prepared:
+            return None
+        if isinstance(event, bytes | bytearray | memoryview):
+            message = bytes(event)
+            return message if is_message(message) else None
+        try:
+            return self._checked(event) if isinstance(event, Move) else None
+        except ConfigurationError:
+            return None
+
+    def _checked(self, move: Move) -> Move:
+        """A move with its value as the parameter has it. Raises as `steerable` and `check` do."""
+        if not isinstance(move.path, str):
+            raise ConfigurationError(f"path {shown(move.path)} is none; write one as in 'opus.mix'")
+        return Move(move.path, self._steering.at(move.path).target.parameter.check(move.value))
 
     def reset(self) -> None:
         """From the first sample again. [audio thread]"""
         self.restore()
-        self._steering.begin(0)
+        self._steering.begin(0, self._tick_samples, running=True)
         self._running.reset()
         self._rewind()
 
     def _rewind(self) -> None:
+        self._is_prepared = True
         for modulator in self._steering.hearing:
             modulator.reset()
             if modulator.listens_to not in (None, INPUT):
@@ -174,7 +208,7 @@ class Player:
         [audio thread]
         """
         self.restore()
-        self._steering.begin(self._now)
+        self._steering.begin(self._now, self._tick_samples, running=True)
         self._running.reset()
         self._agenda = Agenda(self._steering, self._tick_samples, self._now)
         self._steering.rewind()
@@ -185,6 +219,10 @@ class Player:
 
     def process_block(self, block: Audio) -> Audio:
         """As Effect.process_block."""
+        if block.shape[1] > STEP_SAMPLES:  # longer than modulators remember
+            pieces = range(0, block.shape[1], STEP_SAMPLES)
+            played = [self.process_block(block[:, at : at + STEP_SAMPLES]).copy() for at in pieces]
+            return np.concatenate(played, axis=1)
         block = without_garbage(block)
         begin, end = self._now, self._now + block.shape[1]
         while self._posts:
@@ -209,9 +247,9 @@ class Player:
         return output
 
     def _take(self, event: Event) -> None:
+        self._agenda.push(self._now, Rank.PERFORMED, event)
         if self.on_event is not None:
             self.on_event(self._now, event)
-        self._agenda.push(self._now, Rank.PERFORMED, event)
 
     def _hear(self, block: Audio) -> None:
         sounds = {INPUT: block}
@@ -251,22 +289,20 @@ class Player:
                 self.ignored += 1
 
     def _perform(self, sample: int, event: Event, moved: dict[Steered, Value]) -> None:
-        try:
-            if isinstance(event, Move):
-                steered = self._steering.at(event.path)
-                value = steered.target.parameter.check(event.value)
-                self._go_late(sample, steered, value, 0, moved)
-            elif not is_message(event):
-                self.ignored += 1
+        if isinstance(event, Move):
+            good = self.checked(event)  # it may be of another board
+            if isinstance(good, Move):
+                self._go_late(sample, self._steering.at(good.path), good.value, 0, moved)
             else:
-                for played in self._steering.listening(event):
-                    steered = played.steered
-                    now = moved.get(steered)
-                    given = played.mapped.receive(event, steered.wanted if now is None else now)
-                    if given is not None:
-                        self._go_late(sample, steered, given, played.glide_samples, moved)
-        except ConfigurationError:
+                self.ignored += 1
+        elif not is_message(event):
             self.ignored += 1
+        else:
+            for played in self._steering.listening(event):
+                steered = played.steered
+                given = played.mapped.receive(event, steered.wanted(moved))
+                if given is not None:
+                    self._go_late(sample, steered, given, played.glide_samples, moved)
 
     def _go_late(
         self,
@@ -315,30 +351,41 @@ class Player:
 
 
 @contextmanager
-def playing(
-    board: Effect, spec: StreamSpec, automation: Automation, samples: int, from_start: bool
-) -> Iterator[Player]:
-    """A player for so many samples: from the start, after which the board's values are what they were,
-    or on a stream that runs.
+def playing(board: Effect, spec: StreamSpec, automation: Automation, samples: int) -> Iterator[Player]:
+    """A player of so many samples from the start; afterwards the board's values are what they were.
 
     Raises:
         ConfigurationError: automation of what there is not, or an array of another length.
     """
-    controls = automation if isinstance(automation, Controls) else None
-    curves = {} if isinstance(automation, Controls) else automation
-    for path, curve in curves.items():
-        if np.shape(curve) != (samples,):
-            raise ConfigurationError(
-                f"{path}: the array's shape is {np.shape(curve)}; it takes a value for each sample, "
-                f"({samples},)"
-            )
-    player = Player(board, controls, curves=curves, in_file_time=from_start)
-    if not from_start:
-        player.attach(spec)
-        yield player
-        return
+    player = _player(board, automation, samples, in_file_time=True)
     try:
         player.prepare(spec, samples)
         yield player
     finally:
         player.restore()
+
+
+def attached(board: Effect, spec: StreamSpec, automation: Automation, samples: int) -> Player:
+    """A player of the next so many samples of a board that runs. Raises as `playing` does."""
+    player = _player(board, automation, samples, in_file_time=False)
+    player.attach(spec)
+    return player
+
+
+def _player(board: Effect, automation: Automation, samples: int, in_file_time: bool) -> Player:
+    if isinstance(automation, Controls):
+        return Player(board, automation, in_file_time=in_file_time)
+    if not isinstance(automation, Mapping):
+        kind = type(automation).__name__
+        raise ConfigurationError(
+            f"automation is a {kind}; it takes Controls, or a dict of paths and arrays"
+        )
+    for path, curve in automation.items():
+        if not isinstance(path, str):
+            raise ConfigurationError(f"path {shown(path)} is none; write one as in 'opus.mix'")
+        if np.shape(curve) != (samples,):
+            raise ConfigurationError(
+                f"{path}: the array's shape is {np.shape(curve)}; it takes a value for each sample, "
+                f"({samples},)"
+            )
+    return Player(board, curves=automation if samples else {}, in_file_time=in_file_time)

@@ -42,11 +42,7 @@ class Setlist:
         self._events = list(events)
         self._posts: deque[Event] = deque()
         self.on_event: Callable[[int, Event], None] | None = None
-
-    @property
-    def ignored(self) -> int:
-        """Messages and moves that were none."""
-        return sum(player.ignored for player in self._players)
+        self.ignored = 0  # what was posted and is nothing on any board
 
     def prepare(self, spec: StreamSpec, samples: int | None = None) -> None:
         """As Player.prepare, of all of them. [control thread]"""
@@ -71,6 +67,7 @@ class Setlist:
         self._next: int | None = None  # who takes over, from `_begun` on
         self._begun = 0
         self._chosen: tuple[int, int] | None = None  # who is to begin next, and from which sample on
+        self._since: list[Event] = []  # what was played after that choice
         self._due = deque(self._events)
         for wait in self._waits:
             wait.reset()
@@ -82,7 +79,11 @@ class Setlist:
 
     def post(self, event: Event) -> None:
         """As Player.post. [any thread]"""
-        self._posts.append(event)
+        good = next((one for player in self._players if (one := player.checked(event))), None)
+        if good is None:
+            self.ignored += 1
+        else:
+            self._posts.append(good)
 
     def process_block(self, block: Audio) -> Audio:
         """As Effect.process_block."""
@@ -90,11 +91,11 @@ class Setlist:
         at, end = 0, block.shape[1]
         while self._posts:
             event = self._posts.popleft()
-            if self.on_event is not None:
-                self.on_event(self._now, event)
             self._due.append((self._now, event))
             if len(self._due) > 1:
                 self._due = deque(sorted(self._due, key=itemgetter(0)))
+            if self.on_event is not None:
+                self.on_event(self._now, event)
         while at < end:
             self._change()
             past = at + min(end - at, self._until_something())
@@ -106,11 +107,14 @@ class Setlist:
         return output
 
     def _perform(self, sample: int, event: Event) -> None:
+        chosen = None
         if isinstance(event, bytes) and is_message(event):
-            for reader, number in self._programs:
-                if reader.read(event) is not None:
-                    self._chosen = number, on_grid(sample)
-                    return
+            read = (number for reader, number in self._programs if reader.read(event) is not None)
+            chosen = next(read, None)
+        if chosen is not None:
+            self._chosen, self._since = (chosen, on_grid(sample)), []
+        elif self._chosen is not None:
+            self._since.append(event)
         for number in {self._heard, self._playing}:
             self._players[number].perform(sample, event)
 
@@ -142,6 +146,8 @@ class Setlist:
             self._next, self._begun = number, self._now
             self._players[number].begin_here()
             self._waits[number].reset()
+            for event in self._since:  # a scene's program change comes before its controllers
+                self._players[number].perform(self._now, event)
 
     def _play(self, piece: Audio) -> Audio:
         """A piece in which no board begins or ends."""

@@ -60,12 +60,15 @@ class Steered:
         self.glide: Glide | None = None
         self.waiting: list[Value] = []  # set, and not due yet
 
-    @property
-    def wanted(self) -> Value:
-        """Where it is, or is going to be."""
+    def wanted(self, moved: Mapping["Steered", Value]) -> Value:
+        """Where it is, or is going to be; `moved` are the moves of this sample so far."""
         if self.waiting:
             return self.waiting[-1]
-        return self.target.value if self.glide is None else self.glide.to
+        if self.glide is not None:
+            return self.glide.to
+        if self in moved:
+            return moved[self]
+        return self.target.value
 
     def refuse(self, values: Iterable[Value], sample_rate: int) -> None:
         """Raises ParameterError for a value that its effect does not take in such a stream."""
@@ -138,7 +141,7 @@ class Steering:
         self._board, self._rate = board, timeline.sample_rate
         self._grid_samples, self._in_file_time = 1, False  # until the board is prepared
         self._steered: dict[tuple[str, str], Steered] = {}
-        self._by_path: dict[str, Steered] = {}
+        self._by_path: dict[str, Steered | ConfigurationError] = {}
         self.lanes: list[PlayedLane] = []
         for lane in controls.lanes:
             with written_at(lane.where):
@@ -171,7 +174,13 @@ class Steering:
             if one.optional:
                 return
             raise
-        mapped = Mapped(one, steered.target.parameter)
+        parameter = steered.target.parameter
+        low, high = steered.target.effect.usual_range(parameter, self._rate)
+        if one.minimum is None and not parameter.steps:
+            one = replace(one, minimum=low)
+        if one.maximum is None and not parameter.steps:
+            one = replace(one, maximum=high)
+        mapped = Mapped(one, parameter)
         steered.refuse([mapped.value_at(0.0), mapped.value_at(1.0)], self._rate)
         if one.source.kind != "modulator":
             glide = on_grid(one.smoothing_ms * self._rate / 1000) if mapped.is_gradual else 0
@@ -184,10 +193,17 @@ class Steering:
         (self.followers if modulator in self.hearing else self.modulators).append(played)
 
     def at(self, path: str) -> Steered:
-        """The parameter at `path`. Raises as `steerable` does."""
-        if path in self._by_path:
-            return self._by_path[path]
-        target = steerable(self._board, path)
+        """The parameter at `path`. Raises as `steerable` does; what was found out once is known."""
+        known = self._by_path.get(path)
+        if isinstance(known, Steered):
+            return known
+        if known is not None:
+            raise known
+        try:
+            target = steerable(self._board, path)
+        except ConfigurationError as error:
+            self._by_path[path] = error
+            raise
         key = target.place.number, target.parameter.id
         if key not in self._steered:
             self._steered[key] = Steered(target, len(self._steered))
@@ -195,12 +211,21 @@ class Steering:
         self._by_path[path] = self._steered[key]
         return self._steered[key]
 
-    def begin(self, sample: int) -> None:
-        """Set what lanes say of the sample that a board begins at."""
+    def begin(self, sample: int, tick_samples: int, *, running: bool) -> None:
+        """Set what lanes and modulators say of the sample that a board begins at; of one that does not
+        run yet, for the stream that it is going to be prepared for.
+        """
+        first: dict[Steered, Value] = {}
         for lane in self.lanes:
             value = lane.trajectory.value_at(sample)
             if value is not None:
-                lane.steered.move(value)
+                first[lane.steered] = value
+        for one in (*self.modulators, *self.followers):
+            position = float(one.modulator.positions(sample // tick_samples, 1)[0])
+            first[one.steered] = one.mapped.value_at(position)
+        for steered, value in first.items():
+            effect = steered.target.effect
+            (effect.move if running else effect.put)(steered.target.parameter, value)
 
     def meet(self, grid_samples: int, in_file_time: bool) -> None:
         """Take over from the prepared board where it can move: how late the sound is at each parameter,
@@ -256,14 +281,21 @@ def refuse_unknown(board: Effect, controls: Controls) -> None:
 
 
 def fitting(board: Effect, controls: Controls) -> Controls:
-    """`controls`, written for another board, as far as this one has what they move."""
-    lanes = []
+    """`controls`, written for another board, as far as this one has what they move: a map of values
+    that it does not take goes over all of its own.
+    """
+    lanes, maps = [], []
     for lane in controls.lanes:
         with suppress(ConfigurationError):
-            steerable(board, lane.target)
+            refuse_unknown(board, Controls(lanes=(lane,)))
             lanes.append(lane)
-    maps = tuple(replace(one, optional=True) for one in controls.maps)
-    return replace(controls, lanes=tuple(lanes), maps=maps)
+    for one in controls.maps:
+        for made in (one, replace(one, minimum=None, maximum=None, curve=None, steps=None)):
+            with suppress(ConfigurationError):
+                refuse_unknown(board, Controls(maps=(made,), modulators=controls.modulators))
+                maps.append(made)
+                break
+    return replace(controls, lanes=tuple(lanes), maps=tuple(maps))
 
 
 def steerable(board: Effect, path: str) -> Target:
@@ -291,4 +323,4 @@ def written_at(where: str) -> Iterator[None]:
     except ConfigurationError as error:
         if not where:
             raise
-        raise ConfigurationError(f"{where}: {error}") from None
+        raise ConfigurationError(" ".join(f"{where}: {error}".splitlines())) from None

@@ -1,12 +1,14 @@
 """`Take`: a take as it was recorded, and played again."""
 
 import csv
+import io
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +17,10 @@ from codecfx.control.controls import Controls
 from codecfx.effects.base import Effect
 from codecfx.effects.player import Event, Move
 from codecfx.effects.steering import fitting, steerable
-from codecfx.errors import CodecFxError, ConfigurationError, TakeError
+from codecfx.errors import CodecFxError, ConfigurationError, TakeError, shown
+from codecfx.performance import Performance
 from codecfx.presets import Preset, load_preset
-from codecfx.rendering import Performance, RenderReport, perform
+from codecfx.rendering import RenderReport, perform
 from codecfx.takes.layout import ABOUT, COLUMNS, DRY, EVENTS, MIDI, PRESET, SET, VERSION, version_of
 
 
@@ -30,6 +33,8 @@ class Take:
     channels: int
     seed: int
     block_samples: int  # the largest; events fall on the blocks' first samples
+    board_label: str
+    board_is_first_effect: bool  # of the preset, rather than the board that it makes
     ran_on: dict[str, str]  # versions, by distribution
     preset: Preset
     events: tuple[tuple[int, Event], ...]
@@ -48,6 +53,13 @@ class Take:
             if version_of(name) != was
         ]
 
+    def board(self) -> Effect:
+        """The board, as it was. Raises PresetError."""
+        made = self.preset.board()
+        board: Effect = made[0] if self.board_is_first_effect else made
+        board.label = self.board_label
+        return board
+
     def performance(self, controls: Controls | None = None, board: Effect | None = None) -> Performance:
         """What was played; `controls` in place of the take's own. On another `board` than the take's,
         nothing is played of what it has not, and values that it does not take become the nearest.
@@ -60,7 +72,7 @@ class Take:
             controls = fitting(board, controls)
         rate = self.sample_rate
         timed = tuple((Fraction(sample, rate), event) for sample, event in events)
-        return Performance(controls, timed, in_file_time=False)
+        return Performance(controls, timed, in_file_time=False, seed=self.seed)
 
     def render(
         self,
@@ -77,13 +89,13 @@ class Take:
         or another `seed` make it another version. Raises as `codecfx.render` does.
         """
         return perform(
-            self.preset.board() if board is None else board,
+            self.board() if board is None else board,
             self.dry,
             target,
             self.performance(controls, board),
             tail_seconds=tail_seconds,
             overwrite=overwrite,
-            seed=self.seed if seed is None else seed,
+            seed=seed,
             on_progress=on_progress,
         )
 
@@ -131,43 +143,47 @@ def load_take(folder: str | os.PathLike[str]) -> Take:
         raise TakeError(
             f"{folder / ABOUT}: version is {about.get('version')!r}; this codecfx reads {VERSION}"
         )
-    numbers: dict[str, int] = {}
-    for key in ("sample_rate", "channels", "seed", "block_samples"):
+    facts: dict[str, Any] = {}
+    wanted = {"sample_rate": 1, "channels": 1, "seed": 0, "block_samples": 1}
+    for key, least in wanted.items():
         number = about.get(key)
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise TakeError(f"{folder / ABOUT}: {key} is {number!r}; it takes a whole number")
-        numbers[key] = number
-    ran_on = {str(name): str(was) for name, was in dict(about.get("ran_on", {})).items()}
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise TakeError(
+                f"{folder / ABOUT}: {key} is {shown(number)}; it takes a whole number from {least} up"
+            )
+        facts[key] = number
+    kinds = {"board_label": str, "board_is_first_effect": bool, "ran_on": dict}
+    for key, kind in kinds.items():
+        facts[key] = about.get(key)
+        if not isinstance(facts[key], kind):
+            raise TakeError(
+                f"{folder / ABOUT}: {key} is {shown(facts[key])}; it takes a {kind.__name__}"
+            )
+    facts["ran_on"] = {str(name): str(was) for name, was in facts["ran_on"].items()}
     try:
         preset = load_preset(folder / PRESET)
     except CodecFxError as error:
         raise TakeError(str(error)) from None
-    events = tuple(_events(folder / EVENTS))
-    return Take(
-        folder, **numbers, ran_on=ran_on, preset=replace(preset, name=folder.name), events=events
-    )
+    return Take(folder, preset=preset, events=tuple(_events(folder / EVENTS)), **facts)
 
 
 def _events(path: Path) -> list[tuple[int, Event]]:
     """What was played, in order. A last line that was cut off is not there."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
     except (OSError, ValueError) as error:
         raise TakeError(f"{path}: cannot be read ({error})") from None
-    lines = text.splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    rows = csv.reader(lines)
-    if next(rows, []) != COLUMNS:
-        raise TakeError(f"{path}:1: the first line is {','.join(COLUMNS)}")
+    rows = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
     events: list[tuple[int, Event]] = []
-    for row in rows:
-        if not row:
-            continue
-        try:
-            events.append(_event(row, events[-1][0] if events else 0))
-        except ValueError as error:
-            raise TakeError(f"{path}:{rows.line_num}: {error}") from None
+    try:
+        if next(rows, []) != COLUMNS:
+            raise ValueError(f"the first line is {','.join(COLUMNS)}")
+        for row in rows:
+            if row:
+                events.append(_event(row, events[-1][0] if events else 0))
+    except (ValueError, csv.Error) as error:
+        raise TakeError(f"{path}:{max(1, rows.line_num)}: {error}") from None
     return events
 
 
@@ -175,8 +191,8 @@ def _event(row: list[str], earliest: int) -> tuple[int, Event]:
     """Raises ValueError with what is wrong with a row."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"the row has {len(row)} cells; it takes {', '.join(COLUMNS)}")
-    sample, kind, target, value = (cell.strip() for cell in row)
-    if not sample.isdecimal():
+    sample, kind, target, value = row[0].strip(), row[1].strip(), row[2], row[3].strip()
+    if not sample.isdecimal() or len(sample) > 15:
         raise ValueError(f"sample is '{sample}'; it takes a whole number from 0 up")
     if int(sample) < earliest:
         raise ValueError(
