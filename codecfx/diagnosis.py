@@ -30,7 +30,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _core() -> Iterator[Finding]:
-    for name in ("numpy", "av", "opuslib", "mido"):
+    for name in ("numpy", "av", "opuslib"):
         version = _version(name)
         yield Finding(name, bool(version), version or f"pip install {name}")
     try:

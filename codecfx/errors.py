@@ -100,8 +100,8 @@ class ModelFileError(CodecUnavailable):
 
 
 class MidiUnavailable(CodecFxError):
-    """This machine has no MIDI: no library, no sequencer or server, or no port. The message says what is
-    needed."""
+    """This machine has no MIDI: no library, no sequencer or server, or no port. The message says what
+    is needed."""
 
 
 class StreamError(CodecFxError, RuntimeError):

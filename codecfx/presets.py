@@ -35,21 +35,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codecfx.control.control_file import KEYS as CONTROL_KEYS
-from codecfx.control.control_file import controls_of, load_controls
-from codecfx.control.control_file import table_of as table_of_controls
-from codecfx.control.controls import Controls
 from codecfx.errors import ConfigurationError, ControlFileError, PresetError, UnknownName
 from codecfx.preset_tables import MISSING, NO_CHAIN, Building, is_tables, one_line, table_of
 
 if TYPE_CHECKING:
+    from codecfx.control.controls import Controls
     from codecfx.effects.board import Pedalboard
 
 VERSION = 1
 # version -> what turns a table of that version into one of the next
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
-_TOP_KEYS = ("version", "description", "mix", "chain", *CONTROL_KEYS)
+_TOP_KEYS = ("version", "description", "mix", "chain")  # and those of controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Preset:
     description: str
     chain: tuple[dict[str, Any], ...]
     mix: float = 1.0
-    controls: Controls = field(default_factory=Controls)
+    controls: "Controls" = field(default_factory=lambda: _no_controls())
     path: Path | None = field(default=None, compare=False)
 
     def board(self) -> "Pedalboard":
@@ -132,13 +129,15 @@ def preset_folders() -> Iterator[Path]:
     yield from _folders("presets")
 
 
-def load_map(name_or_path: str | os.PathLike[str]) -> Controls:
+def load_map(name_or_path: str | os.PathLike[str]) -> "Controls":
     """The maps of a name (`codecfx midi maps`) or in a file.
 
     Raises:
         UnknownName: no such map; says the nearest.
         ControlFileError: a file that cannot be read as one; names file and line.
     """
+    from codecfx.control.control_file import load_controls
+
     text = os.fspath(name_or_path)
     if text.lower().endswith((".toml", ".json")) or os.sep in text:
         return load_controls(text)
@@ -174,7 +173,7 @@ def save_preset(
     path: str | os.PathLike[str],
     *,
     description: str = "",
-    controls: Controls | None = None,
+    controls: "Controls | None" = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a board's effects and all their values to a preset file, whole or not at all, and
@@ -201,7 +200,10 @@ def save_preset(
         if board.mix != 1:
             table["mix"] = board.mix
         table["chain"] = [table_of(plugin, path.parent) for plugin in board]
-    table |= table_of_controls(controls, path.parent) if controls else {}
+    if controls:
+        from codecfx.control import control_file
+
+        table |= control_file.table_of(controls, path.parent)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.write_text(tomli_w.dumps(table), encoding="utf-8")
@@ -218,6 +220,12 @@ def is_first_effect(board: Any) -> bool:
     from codecfx.effects.board import Chain
 
     return not isinstance(board, Chain) or board.bypass
+
+
+def _no_controls() -> "Controls":
+    from codecfx.control.controls import Controls
+
+    return Controls()
 
 
 def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
@@ -240,6 +248,8 @@ def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _parsed(path: Path) -> Preset:
+    from codecfx.control import control_file
+
     where = str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors write a mark
@@ -250,8 +260,8 @@ def _parsed(path: Path) -> Preset:
         raise PresetError(f"{where}: is no TOML ({error})") from None
     table = migrated(table, where)
     for key in table:
-        if key not in _TOP_KEYS:
-            raise PresetError(one_line(str(UnknownName("key", key, _TOP_KEYS, where))))
+        if key not in (known := (*_TOP_KEYS, *control_file.KEYS)):
+            raise PresetError(one_line(str(UnknownName("key", key, known, where))))
     description, chain, mix = table.get("description", ""), table.get("chain"), table.get("mix", 1.0)
     if not isinstance(description, str):
         raise PresetError(f"{where}: description is {description!r}; it takes text in quotes")
@@ -260,7 +270,7 @@ def _parsed(path: Path) -> Preset:
     if not chain or not is_tables(chain):
         raise PresetError(f"{where}: chain {NO_CHAIN if chain else MISSING}")
     try:
-        controls = controls_of(table, path, text)
+        controls = control_file.controls_of(table, path, text)
     except ControlFileError as error:
         raise PresetError(str(error)) from None
     return Preset(path.stem, description, tuple(chain), float(mix), controls, path)

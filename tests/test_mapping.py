@@ -906,13 +906,17 @@ def test_every_encoding_turns_both_ways(encoding, up, down):
 
 
 def test_a_slow_encoder_moves_whole_numbers_too():
-    """A detent is a thirteenth of a step of complexity: what does not show is not lost."""
+    """A detent is a whole one; where it is set to a thirteenth, what does not show is not lost."""
     knob = mapped(COMPLEXITY, mode="relative")
-    values = received(knob, [cc(21, 1)] * 127, 0)
+    assert received(knob, [cc(21, 1)] * 11, 0) == [*range(1, 11), 10]
+    assert received(knob, [cc(21, 127)] * 11, 10) == [*range(9, -1, -1), 0]
+    slow = mapped(COMPLEXITY, mode="relative", step=1 / 127)
+    values = received(slow, [cc(21, 1)] * 127, 0)
     assert values[0] == 0
     assert values[-1] == 10
     assert set(values) == set(range(11))
-    assert received(mapped(COMPLEXITY, mode="relative"), [cc(21, 127)] * 128, 10)[-1] == 0
+    slow = mapped(COMPLEXITY, mode="relative", step=1 / 127)
+    assert received(slow, [cc(21, 127)] * 128, 10)[-1] == 0
 
 
 def test_a_detent_is_a_choice():
@@ -963,7 +967,7 @@ def test_a_reset_map_is_new():
     pair.receive(cc(1, 5), 0.0)
     pair.reset()
     assert pair.receive(cc(33, 5), 0.0) is None
-    slow = mapped(COMPLEXITY, mode="relative")
+    slow = mapped(COMPLEXITY, mode="relative", step=1 / 127)
     assert received(slow, [cc(21, 5)], 0) == [0]
     slow.reset()
     assert received(slow, [cc(21, 5)] * 2, 0) == [0, 1]

@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     from codecfx.cli.app import app
     from codecfx.errors import CodecFxError, ConfigurationError
 
-    if arguments in ([], ["presets"], ["models"]):
+    if arguments in ([], ["presets"], ["models"], ["midi"]):
         arguments = [*arguments, "--help"]
     try:
         result = app(arguments, standalone_mode=False, prog_name="codecfx")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from codecfx.cli import codecs, doctor, effects, models, presets, render
+from codecfx.cli import codecs, doctor, effects, midi, models, presets, render
 
 app = typer.Typer(
     name="codecfx",
@@ -18,6 +18,7 @@ app.command("effects")(effects.command)
 app.command("codecs")(codecs.command)
 app.add_typer(presets.app, name="presets")
 app.add_typer(models.app, name="models")
+app.add_typer(midi.app, name="midi")
 app.command("doctor")(doctor.command)
 
 

@@ -1,27 +1,27 @@
 """JACK's server, watched: whether it still runs, so that nobody touches what died with it.
 
 rtmidi does not say when the server goes, and then all that it has is a trap: sending fills a queue and
-waits for ever, closing an output waits a second, and once this process connects to the next server,
-libjack has freed what old clients point to. Each of these holds Python's lock. So a client of our own
-stands by; it has no ports and takes no part in the graph.
+waits for ever, closing an output waits a second, both with Python's lock in their hands; and once this
+process connects to the next server, libjack has freed what old clients point to. So a client of our own
+stands by. It has no ports and takes no part in the graph, which does not miss it when the process ends.
 
 libjack calls back from threads that it kills at will. One that waits for Python's lock at that moment
 takes the lock with it, and the process stands still. Everything that libjack calls here is therefore C:
 `sem_post` counts the server's death, and `strlen` is what hears messages that nobody wants.
 """
 
-import atexit
 import ctypes
 import os
 import threading
 from typing import Any
 
+_NAME = b"codecfx-watch"
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 _SEMAPHORE_BYTES = 64  # sizeof(sem_t) is 16 to 32
 
 
 class JackServer:
-    """The server of JACK_DEFAULT_SERVER, as seen from this process."""
+    """The server of JACK_DEFAULT_SERVER, seen from this process, which has one of these. [any thread]"""
 
     def __init__(self, libjack: str) -> None:
         """`libjack` is the path of the library that rtmidi uses: each has clients of its own.
@@ -31,55 +31,52 @@ class JackServer:
         """
         os.environ.setdefault("JACK_NO_START_SERVER", "1")
         self.lock = threading.RLock()  # held by whoever calls what needs the server
-        self.connection = 0  # counts servers; what was opened in one is lost in the next
-        self._client = 0
+        self.connection = 0  # counts servers: what was opened in one is lost in the next
+        self._client = ctypes.c_void_p()
+        self._deaths: list[Any] = []  # of every connection: libjack may still write to an old one
         # The first lets other threads run while it waits; the second is for calls that take no time
         self._slow, self._quick = ctypes.CDLL(libjack), ctypes.PyDLL(libjack)
         self._libc: Any = ctypes.PyDLL(None)
         self._slow.jack_client_open.restype = ctypes.c_void_p
+        self._slow.jack_get_uuid_for_client_name.restype = ctypes.c_void_p
         self._quick.jack_last_frame_time.restype = ctypes.c_uint32
         silence = ctypes.cast(self._libc.strlen, ctypes.c_void_p)
         self._slow.jack_set_error_function(silence)
         self._slow.jack_set_info_function(silence)
-        atexit.register(self._leave)
 
     def reach(self) -> bool:
-        """Connect to the server, unless that is done; False where none answers. Waits for one that is
-        just ending, as long as it takes, while other threads go on.
+        """Whether the server answers. Connects to it, or to the one that has come after it, unless that
+        is done. Waits while it is busy or just ending, as long as that takes, and other threads go on.
         """
         with self.lock:
             if self.is_alive(self.connection):
-                return True
-            self.connection += 1  # what others opened is lost from here on
-            client = self._slow.jack_client_open(b"codecfx-watch", _NO_START_SERVER, None)
-            self._client = client or 0
-            if not client:
-                return False
-            self._deaths = ctypes.create_string_buffer(_SEMAPHORE_BYTES)
-            self._libc.sem_init(self._deaths, 0, 0)
-            told = ctypes.cast(self._libc.sem_post, ctypes.c_void_p)
-            self._slow.jack_on_shutdown(ctypes.c_void_p(client), told, self._deaths)
-            return True
+                answer = self._slow.jack_get_uuid_for_client_name(self._client, _NAME)
+                self._slow.jack_free(ctypes.c_void_p(answer))
+                return self.is_alive(self.connection)
+            self.connection += 1  # what was opened before is lost from here on
+            client = self._slow.jack_client_open(_NAME, _NO_START_SERVER, None)
+            self._client = ctypes.c_void_p(client)
+            if client:
+                self._deaths.append(ctypes.create_string_buffer(_SEMAPHORE_BYTES))
+                self._libc.sem_init(self._deaths[-1], 0, 0)
+                tell = ctypes.cast(self._libc.sem_post, ctypes.c_void_p)
+                self._slow.jack_on_shutdown(self._client, tell, self._deaths[-1])
+            return bool(client)
 
     def is_alive(self, connection: int) -> bool:
         """Whether what was opened in this connection may be used: its server has not gone."""
-        if not self._client or connection != self.connection:
+        if connection != self.connection or not self._client:
             return False
         deaths = ctypes.c_int()
-        self._libc.sem_getvalue(self._deaths, ctypes.byref(deaths))
-        return not deaths.value
+        self._libc.sem_getvalue(self._deaths[-1], ctypes.byref(deaths))
+        return deaths.value == 0
 
     @property
     def cycle(self) -> int:
-        """At which sample the server's latest cycle began: stands still where it takes nothing."""
-        return int(self._quick.jack_last_frame_time(ctypes.c_void_p(self._client)))
-
-    def _leave(self) -> None:
-        """Say goodbye: a synchronous server waits long for clients that just end."""
-        with self.lock:
-            if self.is_alive(self.connection):
-                self._slow.jack_client_close(ctypes.c_void_p(self._client))
-            self._client = 0
+        """At which sample the server's latest cycle began: stands still where it takes nothing. Only
+        while it `is_alive`.
+        """
+        return int(self._quick.jack_last_frame_time(self._client))
 
 
 def libjack_in_use(of: str) -> str:

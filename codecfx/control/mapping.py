@@ -25,7 +25,6 @@ from codecfx.control.reader import Reader
 from codecfx.control.span import Span
 from codecfx.control.takeover import Pickup, detents
 
-_DETENT = 1 / 127  # as fine as a knob
 _STRIKES = ("program", "velocity")  # every message is a press, and none says when it ends
 
 
@@ -98,7 +97,7 @@ class Mapped:
         stepped = self._span.stepped(current, turns)
         if stepped is not None:
             return stepped
-        position = self._standing(current) + turns * (self.map.step or _DETENT)
+        position = self._standing(current) + turns * (self.map.step or self._span.detent)
         return self.at(min(1.0, max(0.0, position)))
 
     def _standing(self, current: Value) -> float:

@@ -6,6 +6,8 @@ from codecfx.control.maps import Map, naming
 from codecfx.control.parameters import Change, Parameter, Value
 from codecfx.errors import ConfigurationError
 
+_DETENT = 1 / 127
+
 
 class Span:
     """A parameter's values from one end to the other, either way round, and their positions, 0 to 1."""
@@ -108,6 +110,13 @@ class Span:
         if not self._steps:
             return None
         return self._steps[min(len(self._steps) - 1, max(0, self._place(value) + steps))]
+
+    @property
+    def detent(self) -> float:
+        """How far an encoder's detent goes: as a knob's 127 steps, and at least one whole number."""
+        if not self._is_whole:
+            return _DETENT
+        return max(_DETENT, 1 / abs(float(self.last) - float(self.first)))
 
     def _place(self, value: Value) -> int:
         """Which step `value` is, or is nearest to; choices before the span count from -1 down."""

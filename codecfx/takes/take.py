@@ -123,7 +123,7 @@ def _fitting(events: Iterable[tuple[int, Event]], board: Effect) -> Iterator[tup
 
 def is_take(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a take's folder."""
-    return (Path(path) / ABOUT).is_file()
+    return os.path.isfile(Path(path) / ABOUT)  # one that may not be looked at is none
 
 
 def load_take(folder: str | os.PathLike[str]) -> Take:
