@@ -90,14 +90,17 @@ def main() -> None:
     player = codecfx.Player(moved, controls(moved), in_file_time=False)
     player.prepare(spec, sound.shape[1])
     random = np.random.default_rng(1)
-    sent = 0
+    knobs = random.integers(0, (KNOBS, 128), (MESSAGES_A_SECOND * SECONDS, 2)).tolist()
+    messages = [bytes([0xB0, knob, value]) for knob, value in knobs]
+    sent = blocks = 0
 
     def play(block: np.ndarray) -> np.ndarray:
-        nonlocal sent
-        sent += 1
-        due = sent * BLOCK * MESSAGES_A_SECOND // RATE - (sent - 1) * BLOCK * MESSAGES_A_SECOND // RATE
-        for knob, value in random.integers(0, (KNOBS, 128), (due, 2)).tolist():
-            player.post(bytes([0xB0, knob, value]))
+        nonlocal sent, blocks
+        blocks += 1
+        due = blocks * BLOCK * MESSAGES_A_SECOND // RATE
+        for message in messages[sent:due]:
+            player.post(message)
+        sent = due
         return player.process_block(block)
 
     print(json.dumps({"still": cpu(still.process_block, sound), "moving": cpu(play, sound)}))

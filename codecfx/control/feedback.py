@@ -17,7 +17,8 @@ _HELD_SECONDS = 0.25  # after its last message, a control is still in somebody's
 class Output(Protocol):
     """Where the messages go: a MidiOutput."""
 
-    openings: int
+    @property
+    def openings(self) -> int: ...
 
     def send(self, message: bytes) -> bool: ...
 

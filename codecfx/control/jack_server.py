@@ -21,7 +21,7 @@ _SEMAPHORE_BYTES = 64  # sizeof(sem_t) is 16 to 32
 
 
 class JackServer:
-    """The server of JACK_DEFAULT_SERVER, seen from this process, which has one of these. [any thread]"""
+    """The server of JACK_DEFAULT_SERVER, seen from a process, which has one of these. [any thread]"""
 
     def __init__(self, libjack: str) -> None:
         """`libjack` is the path of the library that rtmidi uses: each has clients of its own.

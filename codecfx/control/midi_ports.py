@@ -81,7 +81,8 @@ class _Plug:
     def __init__(self, way: Way, wanted: str) -> None:
         self.way, self.wanted = way, wanted
         self.client: MidiClient | None = None
-        self.name = self._before = ""  # of the open port; of the one that was open
+        self.opened = ("", 0)  # the port that is open, and how many were: at once, for other threads
+        self._before = ""  # the port that was open
         self.problem = ""  # why there can be no port, where there is no MIDI system
         self._count = -1
         self._next_look = 0.0
@@ -90,7 +91,8 @@ class _Plug:
         """See to it that the port is open if it is there; whether anything has changed."""
         before = self.name
         if self.client is not None and not self.client.is_alive:
-            self.client, self.name, self._next_look = None, "", 0.0
+            self._closed()
+            self.client, self._next_look = None, 0.0
         if now >= self._next_look or (self.client is not None and self.client.count != self._count):
             self._next_look = now + _LOOK_SECONDS
             self._look(taken)
@@ -107,14 +109,22 @@ class _Plug:
         names = self.client.names()
         if self.name and self.name not in names:
             self.client.close()
-            self.name = ""
+            self._closed()
         if not self.name:
             name = chosen(self.wanted, self._before, names, taken)
             if name and self.client.open(name):
-                self.name = self._before = name
+                self.opened, self._before = (name, self.opened[1] + 1), name
+
+    @property
+    def name(self) -> str:
+        """The port that is open; "" for none."""
+        return self.opened[0]
+
+    def _closed(self) -> None:
+        self.opened = ("", self.opened[1])
 
     def delete(self) -> None:
-        self.name = ""
+        self._closed()
         if self.client is not None:
             self.client.delete()
             self.client = None
@@ -238,8 +248,12 @@ class MidiOutput(_Ports):
         """As MidiInput."""
         super().__init__("out", wanted, on_state)
         self.dropped = 0  # messages that could not be sent
-        self.openings = 0  # how often the port has come: what it shows is to be sent again
         self._thread.start()
+
+    @property
+    def openings(self) -> int:
+        """How often the port has come: each time, what it shows is to be sent again."""
+        return self._plugs[0].opened[1]
 
     def send(self, message: bytes) -> bool:
         """Send a message; whether it went. Never raises; waits 50 ms at most, while ports are looked
@@ -250,10 +264,6 @@ class MidiOutput(_Ports):
         sent = client is not None and bool(plug.name) and client.send(message)
         self.dropped += not sent
         return sent
-
-    def _tell(self, name: str, is_there: bool) -> None:
-        self.openings += is_there
-        super()._tell(name, is_there)
 
 
 def _report() -> None:

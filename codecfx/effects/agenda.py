@@ -4,12 +4,12 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
-from itertools import count
+from itertools import count, groupby
 from operator import itemgetter
 from typing import Any
 
 from codecfx.control.parameters import Value
-from codecfx.effects.steering import Planned, PlayedLane, PlayedModulator, Steered, Steering
+from codecfx.effects.steering import PlayedLane, PlayedModulator, Steered, Steering
 
 # Moves are worked out so far ahead: long enough that numpy's calls cost little per move
 _PLANNED_TICKS = 64
@@ -37,7 +37,7 @@ class Agenda:
         self._start = self._followed_to = start
         self._window = _PLANNED_TICKS * tick_samples
         self._planned_to = start // self._window * self._window
-        self._planned: deque[Planned] = deque()
+        self._planned: deque[tuple[int, dict[Steered, Value]]] = deque()
         self._order = count()
         self._due: list[tuple[int, Rank, int, int, Any]] = []  # a heap
 
@@ -60,7 +60,9 @@ class Agenda:
             moves = [move for track in tracks for move in track.moves(begin, self._planned_to, tick)]
             if begin < self._start:
                 moves = [move for move in moves if move[0] >= self._start]
-            self._planned.extend(sorted(moves, key=itemgetter(0)))
+            moves.sort(key=itemgetter(0))
+            for sample, at_once in groupby(moves, key=itemgetter(0)):
+                self._planned.append((sample, {steered: value for _, steered, value in at_once}))
 
     @property
     def next_sample(self) -> int:
@@ -68,11 +70,12 @@ class Agenda:
         planned = self._planned[0][0] if self._planned else _NEVER
         return min(planned, self._due[0][0]) if self._due else planned
 
-    def planned_at(self, sample: int) -> Iterator[tuple[Steered, Value]]:
-        """Take what was worked out for a sample."""
+    def planned_at(self, sample: int) -> dict[Steered, Value]:
+        """Take what was worked out for a sample; of what moves twice, the last counts."""
+        moved: dict[Steered, Value] = {}
         while self._planned and self._planned[0][0] == sample:
-            _, steered, value = self._planned.popleft()
-            yield steered, value
+            moved |= self._planned.popleft()[1]
+        return moved
 
     def due_at(self, sample: int) -> Iterator[tuple[Rank, Any]]:
         """Take what is due at a sample, also what comes up while it is taken."""

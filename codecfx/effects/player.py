@@ -195,7 +195,7 @@ class Player:
         self._now = 0
         self._agenda = Agenda(self._steering, self._tick_samples)
         for sample, event in self._events:
-            self._agenda.push(sample, Rank.PERFORMED, event)
+            self.perform(sample, event)
         self._steering.rewind()
 
     def listen(self, block: Audio) -> None:
@@ -215,7 +215,10 @@ class Player:
 
     def perform(self, sample: int, event: Event) -> None:
         """Play this at a sample to come. [audio thread]"""
-        self._agenda.push(sample, Rank.PERFORMED, event)
+        if isinstance(event, Move) or is_message(event):
+            self._agenda.push(sample, Rank.PERFORMED, event)
+        else:
+            self.ignored += 1
 
     def process_block(self, block: Audio) -> Audio:
         """As Effect.process_block."""
@@ -261,10 +264,9 @@ class Player:
 
     def _act(self, sample: int) -> None:
         """Everything that happens at a sample; of what moves twice, the last counts."""
-        moved: dict[Steered, Value] = {}
-        for steered, value in self._agenda.planned_at(sample):
+        moved = self._agenda.planned_at(sample)
+        for steered in moved:
             steered.glide = None
-            moved[steered] = value
         for rank, what in self._agenda.due_at(sample):
             match rank:
                 case Rank.PERFORMED:
@@ -295,8 +297,6 @@ class Player:
                 self._go_late(sample, self._steering.at(good.path), good.value, 0, moved)
             else:
                 self.ignored += 1
-        elif not is_message(event):
-            self.ignored += 1
         else:
             for played in self._steering.listening(event):
                 steered = played.steered
