@@ -174,7 +174,7 @@ EVENTS += [(26_000, bytes([0x90, 36, 100])), (26_001, bytes([0x80, 36, 0])), (26
 EVENTS += [(26_600, Move("call.bypass", True)), (26_650, Move("call.bypass", "off"))]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(sizes=sizes, in_file_time=st.booleans())
 def test_any_partition_gives_the_same_samples(sizes, in_file_time):
     board = everything()
