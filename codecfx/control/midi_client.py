@@ -35,11 +35,6 @@ _PATIENCE_SECONDS = 0.05  # of who sends, while others are at work
 _TRIES = 3
 
 
-def require() -> None:
-    """Raises MidiUnavailable where python-rtmidi is missing."""
-    _rtmidi()
-
-
 @cache
 def _rtmidi() -> Any:
     try:

@@ -2,7 +2,7 @@
 
 ::
 
-    controller ─► rtmidi's queue ─► a thread, every millisecond ─► on_message
+    controller ─► rtmidi's queue ─► a thread, every 1 to 3 ms ─► on_message
                                      └ ten times a second: is the port still there?
 
 A port that is not there is waited for, and one that comes back is opened again. Where the whole MIDI
@@ -12,16 +12,16 @@ system goes (JACK's server), the next is waited for.
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from codecfx.control.feedback import Feedback as Feedback  # what outputs are for
 from codecfx.control.messages import is_message
-from codecfx.control.midi_client import MidiClient, Way, require
-from codecfx.control.port_names import chosen
+from codecfx.control.midi_client import MidiClient, Way, apis
+from codecfx.control.midi_plug import Plug
 from codecfx.control.port_names import find_port as find_port
-from codecfx.errors import ConfigurationError, MidiUnavailable
+from codecfx.errors import MidiUnavailable
 
 OnMessage: TypeAlias = Callable[[float, bytes], None]
 """Takes when it came (seconds of time.monotonic) and a channel message."""
@@ -29,9 +29,11 @@ OnMessage: TypeAlias = Callable[[float, bytes], None]
 OnState: TypeAlias = Callable[[str, bool], None]
 """Takes a port's name, and whether it is there now."""
 
-_FETCH_SECONDS = 0.001  # what a message waits at most; JACK's own cycle is longer
+# What a message waits at most: while something moves, less than JACK's own cycle; else a little longer,
+# since every look takes Python's lock from whoever makes sound
+_FETCH_SECONDS, _IDLE_SECONDS = 0.001, 0.003
+_MOVING_SECONDS = 1.0  # so long after the last message
 _GLANCE_SECONDS = 0.1  # how many ports are there: a cable that is plugged in again takes longer
-_LOOK_SECONDS = 0.5  # what they are called, and, where there is no MIDI system, whether there is one
 _FETCHED_MESSAGES = 1000  # at a time, so that a flood does not keep us from ending
 _END_SECONDS = 0.9
 
@@ -53,7 +55,7 @@ def input_names() -> list[str]:
     [control thread; takes 30 ms]
 
     Raises:
-        MidiUnavailable: python-rtmidi is missing.
+        MidiUnavailable: python-rtmidi is missing, or has not the system that CODECFX_MIDI_API asks for.
         ConfigurationError: CODECFX_MIDI_API names no system.
     """
     return _names("in")
@@ -65,7 +67,7 @@ def output_names() -> list[str]:
 
 
 def _names(way: Way) -> list[str]:
-    require()
+    apis()
     try:
         client = MidiClient(way)
     except MidiUnavailable:
@@ -75,68 +77,13 @@ def _names(way: Way) -> list[str]:
     return names
 
 
-class _Plug:
-    """One port that is wanted, and the client that has it open while it is there."""
-
-    def __init__(self, way: Way, wanted: str) -> None:
-        self.way, self.wanted = way, wanted
-        self.client: MidiClient | None = None
-        self.opened = ("", 0)  # the port that is open, and how many were: at once, for other threads
-        self._before = ""  # the port that was open
-        self.problem = ""  # why there can be no port, where there is no MIDI system
-        self._count = -1
-        self._next_look = 0.0
-
-    def look(self, now: float, taken: Collection[str]) -> bool:
-        """See to it that the port is open if it is there; whether anything has changed."""
-        before = self.name
-        if self.client is not None and not self.client.is_alive:
-            self._closed()
-            self.client, self._next_look = None, 0.0
-        if now >= self._next_look or (self.client is not None and self.client.count != self._count):
-            self._next_look = now + _LOOK_SECONDS
-            self._look(taken)
-        return self.name != before
-
-    def _look(self, taken: Collection[str]) -> None:
-        if self.client is None:
-            try:
-                self.client, self.problem = MidiClient(self.way), ""
-            except (MidiUnavailable, ConfigurationError) as error:
-                self.problem = str(error)
-                return
-        self._count = self.client.count
-        names = self.client.names()
-        if self.name and self.name not in names:
-            self.client.close()
-            self._closed()
-        if not self.name:
-            name = chosen(self.wanted, self._before, names, taken)
-            if name and self.client.open(name):
-                self.opened, self._before = (name, self.opened[1] + 1), name
-
-    @property
-    def name(self) -> str:
-        """The port that is open; "" for none."""
-        return self.opened[0]
-
-    def _closed(self) -> None:
-        self.opened = ("", self.opened[1])
-
-    def delete(self) -> None:
-        self._closed()
-        if self.client is not None:
-            self.client.delete()
-            self.client = None
-
-
 class _Ports:
     """Plugs, and the thread that looks after them."""
 
     def __init__(self, way: Way, wanted: str | Sequence[str], on_state: OnState | None) -> None:
-        require()
+        apis()  # raises what no waiting would cure
         all_wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-        self._plugs = [_Plug(way, one) for one in all_wanted]
+        self._plugs = [Plug(way, one) for one in all_wanted]
         self._on_state = on_state
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"codecfx MIDI {way}", daemon=True)
@@ -215,11 +162,13 @@ class MidiInput(_Ports):
                 is there, or with what was wanted and is not. [this input's thread]
 
         Raises:
-            MidiUnavailable: python-rtmidi is missing.
+            MidiUnavailable: python-rtmidi is missing, or has not what CODECFX_MIDI_API asks for.
+            ConfigurationError: CODECFX_MIDI_API names no system.
         """
         super().__init__("in", wanted, on_state)
         self._on_message = on_message
         self.others = 0  # messages that are no channel's: clock, active sensing, system exclusive
+        self._still_from = 0.0
         self._thread.start()
 
     def _work(self) -> None:
@@ -228,15 +177,16 @@ class MidiInput(_Ports):
                 heard = None if plug.client is None else plug.client.fetch()
                 if heard is None:
                     break
-                self._take(bytes(heard))
-        time.sleep(_FETCH_SECONDS if self.names else _GLANCE_SECONDS)
+                self._take(time.monotonic(), bytes(heard))
+        time.sleep(_FETCH_SECONDS if time.monotonic() < self._still_from else _IDLE_SECONDS)
 
-    def _take(self, message: bytes) -> None:
+    def _take(self, now: float, message: bytes) -> None:
         if not is_message(message):
             self.others += 1
             return
+        self._still_from = now + _MOVING_SECONDS
         try:
-            self._on_message(time.monotonic(), message)
+            self._on_message(now, message)
         except Exception:
             _report()
 
