@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 
-.PHONY: demo test vst3 lint types examples bench docs clean
+.PHONY: demo test vst3 midi lint types examples bench docs clean
 
 demo: $(VENV)/.core
 	@$(BIN)/python examples/demo.py demo
@@ -16,6 +16,10 @@ test: $(VENV)/.all
 
 vst3: $(VENV)/.all
 	$(BIN)/python -m pytest -q tests/vst3_plugins.py
+
+# A JACK server, and nothing else beside it that it would have to wait for
+midi: $(VENV)/.all
+	$(BIN)/python -m pytest -q tests/midi_ports.py
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
