@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(
     # What cannot be read is a failed render, not wrong usage: it must not stop the others
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="IN...", help="Audio files and folders.", readable=False)
+        list[Path], typer.Argument(metavar="IN...", help="Audio files, takes, folders.", readable=False)
     ],
     output: Annotated[
         Path,
@@ -64,7 +64,7 @@ def command(
         int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Files at a time; 0: one per core.")
     ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of every effect that has one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every effect and modulator.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report in JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> int:
