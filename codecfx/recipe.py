@@ -1,4 +1,4 @@
-"""Recipes: a board in words, and what moves it, as the command line has them; any process can cook."""
+"""Recipes: a board and what moves it in words, as the command line has them, for any process."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -264,14 +264,9 @@ def load(path: str, plugin_name: str | None = None, **settings: Any) -> NativeEf
     return effect
 
 
-def is_container(plugin: Any) -> bool:
-    """Whether a pedalboard plugin is one of its containers."""
-    return isinstance(plugin, pedalboard.PluginContainer)
-
-
 def wrap(plugin: Any, *, label: str = "", **settings: Any) -> NativeEffect:
     """Any pedalboard effect, a VST3 or AU from `pedalboard.load_plugin` too, as one of ours."""
-    if is_container(plugin):
+    if isinstance(plugin, pedalboard.PluginContainer):
         raise TypeError(f"{plugin!r} is no single effect; a codecfx.Chain or Mix takes its plugins")
     if isinstance(plugin, pedalboard.ExternalPlugin):
         return _external(plugin)(plugin=plugin, label=label, **settings)

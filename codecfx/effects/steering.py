@@ -15,10 +15,10 @@ from codecfx.control.controls import Controls
 from codecfx.control.mapping import Mapped
 from codecfx.control.maps import Map
 from codecfx.control.modulation import RunningModulator
-from codecfx.control.parameters import Change, Parameter, Value
+from codecfx.control.parameters import Parameter, Value
 from codecfx.control.timeline import Timeline
 from codecfx.effects.base import Effect
-from codecfx.effects.paths import Target, find
+from codecfx.effects.paths import Target, find, moves_live
 from codecfx.errors import ConfigurationError, UnknownName
 
 Planned: TypeAlias = tuple[int, "Steered", Value]
@@ -306,8 +306,8 @@ def steerable(board: Effect, path: str) -> Target:
         ConfigurationError: one that cannot move; says which of its effect can.
     """
     target = find(board, path)
-    if target.parameter.change is Change.PREPARE:
-        able = [one.id for one in target.place.parameters if one.change is not Change.PREPARE]
+    if not moves_live(target.parameter):
+        able = [one.id for one in target.place.parameters if moves_live(one)]
         raise ConfigurationError(
             f"{path} cannot move while sound runs: it is part of how the stream is built; these can: "
             + ", ".join(able)
