@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,11 +14,12 @@ from codecfx.control.controls import Controls
 from codecfx.control.maps import Map
 from codecfx.effects.base import Effect
 from codecfx.effects.board import Container
+from codecfx.effects.decks import Deck, Decks, Performer
 from codecfx.effects.player import Event, Listen, Player, no_side_chain
 from codecfx.effects.setlist import Setlist
 from codecfx.effects.steering import fitting
 from codecfx.errors import ConfigurationError
-from codecfx.presets import load_preset
+from codecfx.presets import Preset, load_preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +34,45 @@ class Performance:
     events: Sequence[tuple[Fraction, Event]] = ()
     in_file_time: bool = True
     seed: int = 0  # added to the modulators'
+    boards: Sequence[tuple[Fraction, Preset]] = ()  # that take over from the first, and from each other
+    live: bool = False  # of a live stream: see StreamSpec
 
     def __bool__(self) -> bool:
-        return bool(self.controls or self.events)
+        return bool(self.controls or self.events or self.boards or self.live)
 
     def on(
         self, board: Effect, sample_rate: int, listen: Listen = no_side_chain, seed: int | None = None
-    ) -> Player | Setlist:
+    ) -> Performer | Decks:
         """Who plays it on `board` and, where maps choose presets, on those, whose effects get `seed`.
 
         Raises:
             UnknownName, PresetError: a preset that is not there, unless its map is optional.
         """
         events = [(round(seconds * sample_rate), event) for seconds, event in self.events]
+        if not self.boards:
+            return self.player_on(board, sample_rate, events, listen, seed)
+        alone = replace(self, events=(), boards=())
+        changes = []
+        for seconds, preset in self.boards:
+            made = preset.board()
+            if seed is not None:
+                give_seed(made, seed)
+            one = replace(alone, controls=preset.controls)
+            deck = Deck(made, one.player_on(made, sample_rate, (), listen, seed))
+            changes.append((round(seconds * sample_rate), deck))
+        return Decks(
+            Deck(board, alone.player_on(board, sample_rate, (), listen, seed)), changes, events
+        )
+
+    def player_on(
+        self,
+        board: Effect,
+        sample_rate: int,
+        events: Sequence[tuple[int, Event]],
+        listen: Listen,
+        seed: int | None,
+    ) -> Performer:
+        """Who plays it on `board` alone. Raises as `on` does."""
 
         def player(board: Effect, controls: Controls, events: Sequence[tuple[int, Event]]) -> Player:
             return Player(

@@ -191,6 +191,22 @@ def save_preset(
         raise PresetError(f"{path}: a preset's file name ends in .toml")
     if path.exists() and not overwrite:
         raise PresetError(f"{path}: exists; choose another name, or overwrite=True")
+    table = preset_table(board, path, description=description, controls=controls)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        aside.write_text(tomli_w.dumps(table), encoding="utf-8")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def preset_table(
+    board: Any, path: Path, *, description: str = "", controls: "Controls | None" = None
+) -> dict[str, Any]:
+    """What `save_preset` writes to `path`, and `preset_of` reads: text, numbers, lists and tables.
+    Raises PresetError as it does.
+    """
     table: dict[str, Any] = {"version": VERSION, "description": description}
     if is_first_effect(board):
         table["chain"] = [table_of(board, path.parent)]
@@ -204,13 +220,7 @@ def save_preset(
         from codecfx.control import control_file
 
         table |= control_file.table_of(controls, path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_text(tomli_w.dumps(table), encoding="utf-8")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    return table
 
 
 def is_first_effect(board: Any) -> bool:
@@ -248,16 +258,26 @@ def migrated(table: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _parsed(path: Path) -> Preset:
-    from codecfx.control import control_file
-
-    where = str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors write a mark
         table = tomllib.loads(text)
     except OSError as error:
-        raise PresetError(f"{where}: cannot be read ({error.strerror})") from None
+        raise PresetError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or without measure
-        raise PresetError(f"{where}: is no TOML ({error})") from None
+        raise PresetError(f"{path}: is no TOML ({error})") from None
+    return preset_of(table, path, text)
+
+
+def preset_of(table: dict[str, Any], path: Path, text: str = "") -> Preset:
+    """The preset in a table, which is of the file `path`, which has `text`: for where something is
+    wrong, and for what lies beside it.
+
+    Raises:
+        PresetError: something in it is wrong; names file and key.
+    """
+    from codecfx.control import control_file
+
+    where = str(path)
     table = migrated(table, where)
     for key in table:
         if key not in (known := (*_TOP_KEYS, *control_file.KEYS)):

@@ -122,7 +122,7 @@ def perform(
         give_seed(board, seed)
     with ExitStack() as open_files:
         reader = open_files.enter_context(AudioSource(source))
-        spec = StreamSpec(reader.sample_rate, reader.channels)
+        spec = StreamSpec(reader.sample_rate, reader.channels, live=performance.live)
         running: Processor = board
         if performance:
             sounds = open_files.enter_context(SideChains(spec.sample_rate))
@@ -133,7 +133,7 @@ def perform(
             board.prepare(replace(spec, moving=False))
         writer = open_files.enter_context(AudioTarget(target, reader, overwrite=overwrite))
         length = reader.samples + round(tail_seconds * reader.sample_rate)
-        skip = running.latency_samples
+        skip = latency = running.latency_samples  # other boards of a take may have others
         peak_in = 0.0
         with ThreadPoolExecutor(1, "codecfx-file") as aside:
             written = aside.submit(lambda: None)
@@ -166,8 +166,8 @@ def perform(
         seconds=length / reader.sample_rate,
         elapsed_seconds=time.perf_counter() - began,
         kbps=_bitrates(board),
-        latency_samples=running.latency_samples,
-        latency_ms=1000 * running.latency_samples / reader.sample_rate,
+        latency_samples=latency,
+        latency_ms=1000 * latency / reader.sample_rate,
         peak_in_db=_decibels(peak_in),
         peak_out_db=_decibels(writer.peak),
         clipped_samples=writer.clipped_samples,

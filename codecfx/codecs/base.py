@@ -76,6 +76,8 @@ class Codec(Protocol):
     facts: ClassVar[Facts] = Facts()
     # Whether encoding and decoding a long run at once saves time: calls that leave Python for long
     gains_by_two_threads: ClassVar[bool] = False
+    # Whether a stereo stream's run takes a millisecond or more: live, it is computed beside the audio
+    computes_long: ClassVar[bool] = False
     format: CodecFormat
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

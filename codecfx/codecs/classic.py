@@ -20,6 +20,7 @@ class ClassicCodec:
     description: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]]
     facts: ClassVar[Facts]
+    computes_long: ClassVar[bool]
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         stream = self.row.stream(sample_rate, channels, settings)
@@ -72,5 +73,6 @@ def codec_of(row: Row) -> type[ClassicCodec]:
             "description": row.description,
             "parameters": row.all_parameters,
             "facts": row.facts,
+            "computes_long": row.computes_long,
         },
     )

@@ -86,19 +86,16 @@ class Container(Effect, MutableSequence[Any]):
         # A board cannot hold itself either. Plugins are kept: pedalboard makes a Python object for what
         # is in its containers when one looks, and the next may lie where the last has been.
         seen: dict[int, Any] = {id(self): self}
-
-        def walk(plugin: Any) -> None:
+        waiting = list(plugins)
+        while waiting:
+            plugin = waiting.pop(0)
             if id(plugin) in seen:
                 raise SameEffectTwice(
                     f"{plugin!r} stands in this chain twice, and its memory serves one stream; make a "
                     "second one with the same settings"
                 )
             seen[id(plugin)] = plugin
-            for inner in plugin if isinstance(plugin, Iterable) else ():
-                walk(inner)
-
-        for plugin in plugins:
-            walk(plugin)
+            waiting[:0] = plugin if isinstance(plugin, Iterable) else ()
 
     def __contains__(self, plugin: object) -> bool:
         return any(one is plugin for one in self._plugins)

@@ -62,7 +62,8 @@ class CodecEffect(Effect):
     """Audio through a codec and back: pairs of channels through one codec each, an odd one in mono.
 
     Latency is one frame (or run of them) less a sample, plus the codec's lookahead, plus the delay of
-    the resamplers where the host's rate is not the codec's, which round it up to whole samples.
+    the resamplers where the host's rate is not the codec's, which round it up to whole samples. Live, a
+    codec that computes long is a run later, and never computes in the audio thread.
     """
 
     codec: ClassVar[type[Codec]]
@@ -73,10 +74,11 @@ class CodecEffect(Effect):
         at_once = spec.max_block_samples >= STEP_SAMPLES and getattr(
             self.codec, "gains_by_two_threads", False
         )
+        beside = spec.live and getattr(self.codec, "computes_long", False)
         links = []
         for part in parts:
             codec = self.codec(spec.sample_rate, part.stop - part.start, self.values)
-            links.append(Link(codec, in_two_threads=at_once))
+            links.append(Link(codec, in_two_threads=at_once, beside=beside))
         paths = [
             signal_path(link, spec.sample_rate, part.stop - part.start)
             for part, link in zip(parts, links, strict=True)
@@ -101,6 +103,20 @@ class CodecEffect(Effect):
         except UnsupportedFormat:
             return True
         return bool(wanted != self._links[0].codec.format)
+
+    @property
+    def late_runs(self) -> int:
+        """How often, live, a codec was not done in time and the audio waited, since `prepare`.
+        [any thread]
+        """
+        return sum(link.late_runs for link in self._links)
+
+    @property
+    def problem(self) -> str:
+        """What went wrong in a codec, live, where silence was heard instead: the first exception since
+        `prepare`, with its traceback; "" for none. [any thread]
+        """
+        return next((link.problem for link in self._links if link.problem), "")
 
     @property
     def meter(self) -> CodecMeter:

@@ -69,52 +69,29 @@ class DelayLine:
         self._at = 0
 
 
-class DryWet:
-    """Mixes a processor with its input at the processor's own latency, which never changes.
-
-    The wet gain (0 dry, 1 wet) moves sample by sample along a smooth step of 20 ms; a move that begins
-    while another is under way adds to it, so that no gesture has a corner. At 0 the output is the
-    delayed input to the last bit, at 1 the processor's. Where a codec's delay is not a whole number of
-    samples (speech codecs shift phases by up to 3 samples at 48 kHz), mixes in between comb by that
-    fraction.
+class SmoothGain:
+    """A gain that moves sample by sample along a smooth step of 20 ms; a move that begins while another
+    is under way adds to it, so that no gesture has a corner.
     """
 
-    def __init__(self, wet: "Processor", sample_rate: int, channels: int, gain: float) -> None:
-        self.latency_samples = wet.latency_samples
-        self._wet = wet
-        self._dry = DelayLine(self.latency_samples, channels)
+    def __init__(self, sample_rate: int, gain: float) -> None:
         # what is left of a move after each of its samples
         self._left = 1.0 - smooth_step(max(1, sample_rate * _RAMP_MS // 1000))
-        self._wanted = self._target = gain
+        self._wanted = self.target = gain
         # what is left of all moves at the next samples, and where in it the next sample is
         self._ahead = np.zeros(4 * len(self._left))
         self._at = self._until = 0
 
-    def set_wet(self, gain: float) -> None:
-        """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
+    def move_to(self, gain: float) -> None:
+        """Move there from the next block on, from wherever it is then. [any thread]"""
         self._wanted = gain
 
-    def process_block(self, block: Audio) -> Audio:
-        wet = self._wet.process_block(block)
+    def is_still(self) -> bool:
+        """Whether it is `target` all through the next block, which begins now. [audio thread]"""
         wanted = self._wanted
-        if wanted != self._target:
+        if wanted != self.target:
             self._begin_move(wanted)
-        if self._at == self._until:
-            if self._target == 1:
-                self._dry.remember(block)
-                return wet
-            dry = self._dry.exchange(block)
-            if self._target == 0:
-                return dry
-            gain = np.full(1, self._target, np.float32)
-        else:
-            dry = self._dry.exchange(block)
-            gain = self._next_gains(block.shape[1])
-        mixed = wet * gain
-        np.subtract(np.float32(1), gain, out=gain)
-        gain = gain * dry
-        mixed += gain
-        return mixed
+        return self._at == self._until
 
     def _begin_move(self, wanted: float) -> None:
         length = len(self._left)
@@ -123,30 +100,79 @@ class DryWet:
             self._ahead.fill(0)
             self._ahead[: len(waiting)] = waiting
             self._at, self._until = 0, len(waiting)
-        self._ahead[self._at : self._at + length] += (wanted - self._target) * self._left
+        self._ahead[self._at : self._at + length] += (wanted - self.target) * self._left
         self._until = self._at + length
-        self._target = wanted
+        self.target = wanted
 
-    def _next_gains(self, samples: int) -> Audio:
+    def next_gains(self, samples: int) -> Audio:
         """The gain at each of the next samples, float32 (samples,)."""
         at, until = self._at, self._until
         count = min(samples, until - at)
         left = self._ahead[at : at + count]
         gains = np.empty(samples, np.float32)
         # what is not over yet is taken from the target, which is exact once everything is over
-        np.subtract(self._target, left, out=gains[:count], casting="same_kind")
+        np.subtract(self.target, left, out=gains[:count], casting="same_kind")
         if count < samples:
-            gains[count:] = self._target
+            gains[count:] = self.target
         left[:] = 0
         self._at = at + count
         return gains
 
     def reset(self) -> None:
-        self._wet.reset()
-        self._dry.reset()
-        self._target = self._wanted
+        """Be there at once."""
+        self.target = self._wanted
         self._ahead.fill(0)
         self._at = self._until = 0
+
+
+class DryWet:
+    """Mixes a processor with its input at the processor's own latency, which never changes.
+
+    The wet gain (0 dry, 1 wet) is a `SmoothGain`. At 0 the output is the delayed input to the last bit,
+    at 1 the processor's. Where a codec's delay is not a whole number of samples (speech codecs shift
+    phases by up to 3 samples at 48 kHz), mixes in between comb by that fraction.
+    """
+
+    def __init__(self, wet: "Processor", sample_rate: int, channels: int, gain: float) -> None:
+        self.latency_samples = wet.latency_samples
+        self._wet = wet
+        self._dry = DelayLine(self.latency_samples, channels)
+        self._gain = SmoothGain(sample_rate, gain)
+
+    def set_wet(self, gain: float) -> None:
+        """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
+        self._gain.move_to(gain)
+
+    def process_block(self, block: Audio) -> Audio:
+        wet = self._wet.process_block(block)
+        if self._gain.is_still():
+            if self._gain.target == 1:
+                self._dry.remember(block)
+                return wet
+            dry = self._dry.exchange(block)
+            if self._gain.target == 0:
+                return dry
+            gain = np.full(1, self._gain.target, np.float32)
+        else:
+            dry = self._dry.exchange(block)
+            gain = self._gain.next_gains(block.shape[1])
+        return mixed(dry, wet, gain)
+
+    def reset(self) -> None:
+        self._wet.reset()
+        self._dry.reset()
+        self._gain.reset()
+
+
+def mixed(dry: Audio, wet: Audio, gain: Audio) -> Audio:
+    """As much of `wet` as `gain` says, (samples,) or (1,), 0 to 1, and of `dry` what is left. Takes
+    `gain` apart.
+    """
+    mix = wet * gain
+    np.subtract(np.float32(1), gain, out=gain)
+    gain = gain * dry
+    mix += gain
+    return mix
 
 
 def smooth_step(samples: int) -> NDArray[np.float64]:
@@ -159,3 +185,15 @@ def smooth_step(samples: int) -> NDArray[np.float64]:
     """
     t = np.arange(1, samples + 1) / samples
     return t**4 * (35.0 - t * (84.0 - t * (70.0 - t * 20.0)))
+
+
+def faded(old: Audio, new: Audio, rising: Audio, into: int) -> Audio:
+    """`old`, which `new` takes over from along `rising`, (samples,); the blocks begin `into` samples
+    after its start, below 0 before it.
+    """
+    gain = np.zeros(old.shape[1], np.float32)
+    if into + len(gain) > 0:
+        part = rising[max(0, into) : into + len(gain)]
+        gain[len(gain) - len(part) :] = part
+    mix: Audio = old * (np.float32(1) - gain) + new * gain
+    return mix

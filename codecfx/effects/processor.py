@@ -26,6 +26,9 @@ class StreamSpec:
     `moving` says that parameters will be set while it runs. Where it is False they may be, but some
     jump: what it takes to move them smoothly (a second pedalboard plugin) is not there. The samples
     are the same as long as nothing is set.
+
+    `live` says that blocks come in real time: codecs whose frames take long compute them beside the
+    audio, one run of frames later.
     """
 
     sample_rate: int  # Hz
@@ -33,6 +36,7 @@ class StreamSpec:
     max_block_samples: int = STEP_SAMPLES
     quantum_samples: int = 1
     moving: bool = True
+    live: bool = False
 
     def __post_init__(self) -> None:
         """Raises UnsupportedFormat for a rate or a channel count that nothing here takes."""

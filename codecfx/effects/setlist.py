@@ -15,7 +15,7 @@ from codecfx.control.automation import on_grid
 from codecfx.control.maps import Map
 from codecfx.control.messages import is_message
 from codecfx.control.reader import Reader
-from codecfx.effects.dry_wet import DelayLine, smooth_step
+from codecfx.effects.dry_wet import DelayLine, faded, smooth_step
 from codecfx.effects.player import Event, Player
 from codecfx.effects.processor import StreamSpec
 
@@ -79,11 +79,21 @@ class Setlist:
 
     def post(self, event: Event) -> None:
         """As Player.post. [any thread]"""
-        good = next((one for player in self._players if (one := player.checked(event))), None)
+        good = self.checked(event)
         if good is None:
             self.ignored += 1
         else:
             self._posts.append(good)
+
+    def checked(self, event: object) -> Event | None:
+        """As Player.checked, on any of the boards. [any thread]"""
+        return next((one for player in self._players if (one := player.checked(event))), None)
+
+    def perform(self, sample: int, event: Event) -> None:
+        """As Player.perform. [audio thread]"""
+        self._due.append((sample, event))
+        if len(self._due) > 1:
+            self._due = deque(sorted(self._due, key=itemgetter(0)))
 
     def process_block(self, block: Audio) -> Audio:
         """As Effect.process_block."""
@@ -91,9 +101,7 @@ class Setlist:
         at, end = 0, block.shape[1]
         while self._posts:
             event = self._posts.popleft()
-            self._due.append((self._now, event))
-            if len(self._due) > 1:
-                self._due = deque(sorted(self._due, key=itemgetter(0)))
+            self.perform(self._now, event)
             if self.on_event is not None:
                 self.on_event(self._now, event)
         while at < end:
@@ -161,10 +169,5 @@ class Setlist:
         self._now += piece.shape[1]
         if self._next is None:
             return old
-        gain = np.zeros(piece.shape[1], np.float32)
-        into = begun - self._begun - self.latency_samples  # the fade
-        if into + len(gain) > 0:
-            part = self._rising[max(0, into) : into + len(gain)]
-            gain[len(gain) - len(part) :] = part
-        faded: Audio = old * (np.float32(1) - gain) + sounds[self._next] * gain
-        return faded
+        into = begun - self._begun - self.latency_samples
+        return faded(old, sounds[self._next], self._rising, into)

@@ -12,8 +12,9 @@ class Framed:
     """Collects samples into frames and hands every run of whole frames to `run`.
 
     `run` takes float32 (channels, k * frame_samples), k >= 1, and returns as many samples, whose
-    content is `lookahead_samples` late. As soon as a frame is whole it is run, so what is withheld
-    is at most a frame less one sample. `reset` clears whatever memory is behind `run`.
+    content is `lookahead_samples` late, but for `withheld_samples` that it keeps back at first. As
+    soon as a frame is whole it is run, so what else is withheld is at most a frame less one sample.
+    `reset` clears whatever memory is behind `run`.
     """
 
     ratio = Fraction(1)
@@ -25,9 +26,10 @@ class Framed:
         run: Callable[[Audio], Audio],
         reset: Callable[[], None] = lambda: None,
         lookahead_samples: int = 0,
+        withheld_samples: int = 0,
     ) -> None:
         self.frame_samples = frame_samples
-        self.holdback_samples = Fraction(frame_samples - 1)
+        self.holdback_samples = Fraction(frame_samples - 1 + withheld_samples)
         self.lookahead_samples = Fraction(lookahead_samples)
         self._run = run
         self._reset = reset

@@ -3,13 +3,16 @@
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
+from weakref import ref
 
 import numpy as np
 
 from codecfx.audio import Audio
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
+from codecfx.stream.beside import Beside
 from codecfx.stream.framing import Framed
 
 # What one thread hands the other at a time: long enough that handing over costs nothing
@@ -31,30 +34,42 @@ class Link:
     for any grouping of frames into runs.
     """
 
-    def __init__(self, codec: Codec, *, in_two_threads: bool = False) -> None:
-        """`in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live."""
+    def __init__(self, codec: Codec, *, in_two_threads: bool = False, beside: bool = False) -> None:
+        """`in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
+        `beside` computes runs in a thread of their own, each a run later: for live, where one takes
+        longer than a block.
+        """
         self.codec = codec
         self.meter = LinkMeter()
         self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
-        self._framed: Framed | None = None
+        # not held: both would wait for a garbage collection, and with them a thread
+        self._framed: ref[Framed] | None = None
         self._decoder = ThreadPoolExecutor(1, "codecfx-decode") if in_two_threads else None
+        self._beside = Beside(codec.format.channels, codec.format.run_samples) if beside else None
 
     def framed(self) -> Framed:
         """This link as a stage: samples in any amounts, in runs of frames through the codec."""
         form = self.codec.format
-        self._framed = Framed(
-            form.run_samples, form.channels, self.run, self.reset, form.lookahead_samples
+        framed = Framed(
+            form.run_samples,
+            form.channels,
+            self.run,
+            self.reset,
+            form.lookahead_samples,
+            withheld_samples=form.run_samples if self._beside else 0,
         )
-        return self._framed
+        self._framed = ref(framed)
+        return framed
 
     def set(self, parameter_id: str, value: Value) -> None:
         """Change a next-frame parameter from the frame on that is being filled, also where frames are
         computed in runs. What is slow about it happens here, not in the audio. [control thread]
         """
         announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
-        if announce is not None:
+        if announce is not None and self._beside is None:  # whose worker has the time itself
             announce(parameter_id, value)
-        waiting = self._framed.waiting_samples if self._framed else 0
+        framed = self._framed() if self._framed else None
+        waiting = framed.waiting_samples if framed else 0
         frame = waiting // self.codec.format.frame_samples
         for later in list(self._changes):  # of a run that is gone meanwhile: this one is newer
             if later[1] == parameter_id and later[0] > frame:
@@ -62,13 +77,27 @@ class Link:
         self._changes[frame, parameter_id] = value
 
     def run(self, frames: Audio) -> Audio:
-        """Encode and decode whole runs of frames. [audio thread]"""
+        """Encode and decode whole runs of frames; beside the audio, those of a run ago come back.
+        [audio thread]
+        """
         while self._changes:
-            (frame, parameter_id), value = self._changes.popitem()
-            if frame:
-                self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
+            change = partial(self._apply, *self._changes.popitem())
+            if self._beside is None:
+                change()
             else:
-                self.codec.set(parameter_id, value)
+                self._beside.do(change)
+        if self._beside is None:
+            return self._compute(frames)
+        return self._beside.run(frames, self._compute)
+
+    def _apply(self, where: tuple[int, str], value: Value) -> None:
+        frame, parameter_id = where
+        if frame:
+            self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
+        else:
+            self.codec.set(parameter_id, value)
+
+    def _compute(self, frames: Audio) -> Audio:
         if self._decoder is None or frames.shape[1] < 2 * _PART_SAMPLES:
             return self._decode(self._encode(frames))
         return self._run_in_two_threads(frames, self._decoder)
@@ -102,7 +131,21 @@ class Link:
             frames = np.where(np.isfinite(frames), frames, np.float32(0))
         return frames
 
+    @property
+    def late_runs(self) -> int:
+        """How many runs came too late from beside the audio, which waited: dropouts. [any thread]"""
+        return self._beside.late_runs if self._beside else 0
+
+    @property
+    def problem(self) -> str:
+        """The first exception beside the audio, where silence was heard, with its traceback; "" for
+        none. [any thread]
+        """
+        return self._beside.problem if self._beside else ""
+
     def reset(self) -> None:
+        if self._beside is not None:
+            self._beside.reset()  # nobody is at the codec from here on
         for change in sorted(self._changes):  # the last of each parameter holds from the start
             self.codec.set(change[1], self._changes.pop(change))
         self.codec.reset()

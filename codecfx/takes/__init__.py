@@ -5,8 +5,8 @@
     my-take/
       take.toml       version, rate, channels, seed, block size, and what it ran on
       preset.toml     the board as it was at the first sample, and what moved it
-      presets/        those that its maps can choose
-      events.csv      sample, kind, target, value: every message and move, where it really applied
+      presets/        those that its maps can choose, and boards that came after the first
+      events.csv      sample, kind, target, value: every message, move and board, where it applied
       dry.wav         the input, 32-bit float
       wet.wav         the output, if it was asked for
 

@@ -6,7 +6,7 @@ VERSION = 1
 ABOUT, PRESET, PRESETS, EVENTS = "take.toml", "preset.toml", "presets", "events.csv"
 DRY, WET = "dry.wav", "wet.wav"
 COLUMNS = ["sample", "kind", "target", "value"]
-MIDI, SET = "midi", "set"
+MIDI, SET, BOARD = "midi", "set", "board"
 # What the sound may depend on: another version of one may make another sound
 ENGINES = ("codecfx", "numpy", "pedalboard", "av", "opuslib", "soundfile", "onnxruntime")
 

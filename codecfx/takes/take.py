@@ -21,7 +21,18 @@ from codecfx.errors import CodecFxError, ConfigurationError, TakeError, shown
 from codecfx.performance import Performance
 from codecfx.presets import Preset, load_preset
 from codecfx.rendering import RenderReport, perform
-from codecfx.takes.layout import ABOUT, COLUMNS, DRY, EVENTS, MIDI, PRESET, SET, VERSION, version_of
+from codecfx.takes.layout import (
+    ABOUT,
+    BOARD,
+    COLUMNS,
+    DRY,
+    EVENTS,
+    MIDI,
+    PRESET,
+    SET,
+    VERSION,
+    version_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class Take:
     ran_on: dict[str, str]  # versions, by distribution
     preset: Preset
     events: tuple[tuple[int, Event], ...]
+    boards: tuple[tuple[int, Preset], ...] = ()  # that came after the first
+    live: bool = False  # whether slow codecs computed beside the audio; see StreamSpec
 
     @property
     def dry(self) -> Path:
@@ -72,7 +85,15 @@ class Take:
             controls = fitting(board, controls)
         rate = self.sample_rate
         timed = tuple((Fraction(sample, rate), event) for sample, event in events)
-        return Performance(controls, timed, in_file_time=False, seed=self.seed)
+        boards = () if board is not None else self.boards
+        return Performance(
+            controls,
+            timed,
+            in_file_time=False,
+            seed=self.seed,
+            boards=tuple((Fraction(sample, rate), preset) for sample, preset in boards),
+            live=self.live,
+        )
 
     def render(
         self,
@@ -164,30 +185,42 @@ def load_take(folder: str | os.PathLike[str]) -> Take:
         preset = load_preset(folder / PRESET)
     except CodecFxError as error:
         raise TakeError(str(error)) from None
-    return Take(folder, preset=preset, events=tuple(_events(folder / EVENTS)), **facts)
+    played = _events(folder / EVENTS)
+    boards = tuple((sample, one) for sample, one in played if isinstance(one, Preset))
+    events = tuple((sample, one) for sample, one in played if not isinstance(one, Preset))
+    return Take(
+        folder,
+        preset=preset,
+        events=events,
+        boards=boards,
+        live=about.get("live") is True,
+        **facts,
+    )
 
 
-def _events(path: Path) -> list[tuple[int, Event]]:
-    """What was played, in order. A last line that was cut off is not there."""
+def _events(path: Path) -> list[tuple[int, Event | Preset]]:
+    """What was played, and the boards that began, in order. A last line that was cut off is not
+    there.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
     except (OSError, ValueError) as error:
         raise TakeError(f"{path}: cannot be read ({error})") from None
     rows = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
-    events: list[tuple[int, Event]] = []
+    events: list[tuple[int, Event | Preset]] = []
     try:
         if next(rows, []) != COLUMNS:
             raise ValueError(f"the first line is {','.join(COLUMNS)}")
         for row in rows:
             if row:
-                events.append(_event(row, events[-1][0] if events else 0))
+                events.append(_event(row, events[-1][0] if events else 0, path.parent))
     except (ValueError, csv.Error) as error:
         raise TakeError(f"{path}:{max(1, rows.line_num)}: {error}") from None
     return events
 
 
-def _event(row: list[str], earliest: int) -> tuple[int, Event]:
+def _event(row: list[str], earliest: int, folder: Path) -> tuple[int, Event | Preset]:
     """Raises ValueError with what is wrong with a row."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"the row has {len(row)} cells; it takes {', '.join(COLUMNS)}")
@@ -207,4 +240,9 @@ def _event(row: list[str], earliest: int) -> tuple[int, Event]:
             raise ValueError(
                 f"value '{value}' is no message; write its bytes, as in b0 15 40"
             ) from None
-    raise ValueError(f"kind is '{kind}'; it takes {MIDI} or {SET}")
+    if kind == BOARD:
+        try:
+            return int(sample), load_preset(folder / target)
+        except CodecFxError as error:
+            raise ValueError(str(error)) from None
+    raise ValueError(f"kind is '{kind}'; it takes {MIDI}, {SET} or {BOARD}")

@@ -17,9 +17,10 @@ from codecfx.effects.paths import places
 from codecfx.effects.player import Event, Move
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import TakeError
-from codecfx.presets import is_first_effect, load_preset, save_preset
+from codecfx.presets import Preset, is_first_effect, load_preset, save_preset
 from codecfx.takes.layout import (
     ABOUT,
+    BOARD,
     COLUMNS,
     DRY,
     ENGINES,
@@ -73,6 +74,7 @@ class TakeWriter:
             "channels": spec.channels,
             "seed": seed,
             "block_samples": spec.max_block_samples,
+            "live": spec.live,
             "board_label": board.label,
             "board_is_first_effect": is_first_effect(board),
             "ran_on": {name: version_of(name) for name in ENGINES if version_of(name)},
@@ -86,6 +88,8 @@ class TakeWriter:
         except OSError as error:
             raise TakeError(f"{self.folder}: cannot be made ({error.strerror})") from None
         self._waiting: deque[list[object]] = deque()
+        self._boards = 0  # that came after the first
+        self._copies: dict[str, str] = {}  # of presets that maps choose, by name
         with ExitStack() as opened:
             opened.callback(lambda: shutil.rmtree(self.folder, ignore_errors=True))
             controls = self._with_presets(controls or Controls())
@@ -109,7 +113,7 @@ class TakeWriter:
     def _with_presets(self, controls: Controls) -> Controls:
         """Keep a copy of every preset that a map chooses, and choose that: the original may change."""
         maps = []
-        copies: dict[str, str] = {}
+        copies = self._copies
         for one in controls.maps:
             if one.preset:
                 preset = load_preset(one.preset)
@@ -130,6 +134,15 @@ class TakeWriter:
             self._waiting.append([sample, SET, event.path, text])
         else:
             self._waiting.append([sample, MIDI, "", bytes(event).hex(" ")])
+
+    def change(self, sample: int, preset: Preset) -> None:
+        """Another board has begun at this sample. Raises PresetError, OSError."""
+        self._boards += 1
+        path = self.folder / PRESETS / f"board-{self._boards}" / f"{preset.name or BOARD}.toml"
+        path.parent.mkdir(parents=True)
+        controls = self._with_presets(preset.controls)
+        save_preset(preset.board(), path, description=preset.description, controls=controls)
+        self._waiting.append([sample, BOARD, path.relative_to(self.folder).as_posix(), ""])
 
     def write(self, dry: Audio, wet: Audio | None = None) -> None:
         """The next block, as it went in and, if the take keeps it, as it came out. Raises OSError."""

@@ -77,6 +77,7 @@ class EnCodec:
         changes=NEXT_FRAME,
         licence="unclear",
     )
+    computes_long: ClassVar[bool] = True
 
     _encoder: Caches  # of all channels, (channels, ...) each
     _decoder: Caches

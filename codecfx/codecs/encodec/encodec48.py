@@ -81,6 +81,7 @@ class EnCodec48:
         changes=NEXT_FRAME,
         licence="unclear",
     )
+    computes_long: ClassVar[bool] = True
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self._hops = round(float(settings["segment_s"]) * SAMPLE_RATE / HOP_SAMPLES)

@@ -83,6 +83,7 @@ MP3 = Row(
     description="MP3 by LAME, 8 to 320 kbps: true constant, average or variable bitrate",
     licence=LAME,
     engine=FFmpeg("libmp3lame", "mp3float", "fltp", _lame),
+    computes_long=True,
     rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
     timing=_mp3_timing,
     bitrates=_mp3_bitrates,

@@ -29,6 +29,7 @@ VORBIS = Row(
             "global_quality": round(stream.number("quality") * QUALITY_UNIT),
         },
     ),
+    computes_long=True,
     rates=(8000, 11025, 16000, 22050, 32000, 44100, 48000),
     channels=(2,),
     bitrate="35-220",

@@ -132,6 +132,7 @@ REAL = Row(
     description="RealAudio 1 (14.4): radio through a modem, 8 kbps CELP of 1995",
     licence=FFMPEG,
     engine=FFmpeg("real_144", "real_144", "s16"),
+    computes_long=True,
     rates=(8000,),
     channels=(1,),
     bitrate="8",

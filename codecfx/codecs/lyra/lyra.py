@@ -72,6 +72,7 @@ class Lyra:
         changes=NEXT_FRAME,
         licence="Apache-2.0",
     )
+    computes_long: ClassVar[bool] = True
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self.format = CodecFormat(SAMPLE_RATE, 1, HOP, lookahead_samples=0)
