@@ -86,13 +86,23 @@ def _optional() -> Iterator[Finding]:
         found = find_spec(module) is not None
         yield Finding(name, found, _version(name) or "there" if found else how, needed=False)
     if find_spec("sounddevice") is not None:
-        try:
-            import sounddevice
+        yield _portaudio()
 
-            yield Finding("PortAudio", True, sounddevice.get_portaudio_version()[1], needed=False)
-        except OSError:
-            how = "live monitoring: apt install libportaudio2 (macOS: brew install portaudio)"
-            yield Finding("PortAudio", False, how, needed=False)
+
+def _portaudio() -> Finding:
+    from codecfx.errors import AudioDeviceError
+    from codecfx.live.devices import choose, listing
+
+    try:
+        found = listing()
+    except AudioDeviceError as error:
+        return Finding("PortAudio", False, f"live monitoring: {error}", needed=False)
+    detail = f"{found.version.partition(',')[0]}, devices: {len(found.devices)}"
+    try:
+        source, target = choose(among=found.devices)
+    except AudioDeviceError:  # live may still go from file to file, or one way
+        return Finding("PortAudio", True, detail, needed=False)
+    return Finding("PortAudio", True, f"{detail}; live uses {source} and {target}", needed=False)
 
 
 def _models() -> Iterator[Finding]:

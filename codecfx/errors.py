@@ -17,6 +17,7 @@ what to do.
     │   ├── ModelMissing                  a codec's model is not here; says what to type
     │   └── ModelFileError                a model file that is wrong, or cannot be fetched or stored
     ├── MidiUnavailable                   no MIDI library, system or port; says what is needed
+    ├── AudioDeviceError                  no such device, or one that does not open; says what there is
     ├── StreamError (RuntimeError)        a stream used against its contract
     │   ├── NotPrepared
     │   └── FrameSizeError
@@ -102,6 +103,11 @@ class ModelFileError(CodecUnavailable):
 class MidiUnavailable(CodecFxError):
     """This machine has no MIDI: no library, no sequencer or server, or no port. The message says what
     is needed."""
+
+
+class AudioDeviceError(CodecFxError):
+    """No such audio device, or one that does not open as it was asked for; or this machine has no
+    PortAudio. The message says what there is, and what to do."""
 
 
 class StreamError(CodecFxError, RuntimeError):

@@ -10,9 +10,7 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from jack_rig import Server, require_jackd
 
 from codecfx.cli import run
 from codecfx.control.maps import Map
@@ -38,70 +37,6 @@ from codecfx.presets import load_preset
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 20  # seconds; only a failure takes so long
-
-
-def require_jackd():
-    if shutil.which("jackd"):
-        return
-    if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):
-        pytest.fail("jackd is missing: apt-get install jackd2")
-    pytest.skip("jackd is missing: apt-get install jackd2")
-
-
-class Server:
-    """A JACK server without a sound card. JACK remembers eight names, and frees one only when its
-    server ends in an orderly way: so names are few, and one that was killed is started and ended again.
-    """
-
-    def __init__(self, name, flags):
-        self._flags = flags
-        for number in range(4):  # another session may test here too
-            self.name = f"{name}{number}"
-            if self.start():
-                return
-        pytest.fail(f"jackd does not start:\n{self.log}")
-
-    def start(self):
-        self.process = subprocess.Popen(
-            f"exec jackd -r {self._flags} -n {self.name} -d dummy -r 48000 -p 128 -C 2 -P 2",
-            shell=True,
-            env=os.environ | {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_AUDIO_RESERVATION": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        os.set_blocking(self.process.stdout.fileno(), False)
-        self.log = ""
-        for _ in range(PATIENCE * 50):
-            self.log += (self.process.stdout.read() or b"").decode(errors="replace")
-            if self.process.poll() is not None:
-                return False
-            if "JACK server starting" in self.log and self._answers():
-                return True
-            time.sleep(0.02)
-        return False
-
-    def _answers(self):
-        with socket.socket(socket.AF_UNIX) as request:
-            try:
-                request.connect(f"/dev/shm/jack_{self.name}_{os.getuid()}_0")
-            except OSError:
-                return False
-        return True
-
-    def kill(self):
-        self.process.kill()
-        self.process.communicate()
-
-    def end(self):
-        if self.process.poll() is not None:
-            self.start()
-        self.process.terminate()
-        try:
-            self.process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        for path in Path("/dev/shm").glob(f"jack_sem.{os.getuid()}_{self.name}_*"):
-            path.unlink(missing_ok=True)  # what killed servers leave
 
 
 @contextmanager

@@ -1,0 +1,99 @@
+"""What PortAudio says: a script that `portaudio.ask` runs, since whoever asks PortAudio may hang.
+
+Its argument is JSON, a list of settings to try; so is its answer. It loads nothing of ours, to be
+quick.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+JACK_SECONDS = 1.8  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
+_LIBJACK = "libjack.so.0"  # what PortAudio is linked with
+_NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
+
+
+def main() -> None:
+    """Answer on what was standard output; that and standard error are nobody's meanwhile."""
+    answers, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    if sys.platform == "linux":
+        _meet_jack()
+    with os.fdopen(answers, "w") as out:
+        json.dump(_answer(json.loads(sys.argv[1])), out)
+    if sys.platform == "linux":
+        signal.setitimer(signal.ITIMER_REAL, JACK_SECONDS)  # leaving may hang as well
+
+
+def _meet_jack() -> None:
+    """Connect to JACK's server as PortAudio will. If there is one and it does not answer, the process
+    ends here, by a signal that says so; nothing gentler comes through to libjack.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    signal.setitimer(signal.ITIMER_REAL, JACK_SECONDS)
+    try:
+        libjack = ctypes.CDLL(_LIBJACK)
+    except OSError:
+        pass
+    else:
+        libjack.jack_client_open.restype = ctypes.c_void_p
+        client = libjack.jack_client_open(b"codecfx-probe", _NO_START_SERVER, None)
+        if client:
+            libjack.jack_client_close(ctypes.c_void_p(client))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answer(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        import sounddevice
+    except ImportError:
+        return {"missing": "sounddevice"}
+    except OSError:
+        return {"missing": "PortAudio"}
+    except Exception as error:  # its PortAudioError, which cannot be imported
+        return {"missing": str(error)}
+    return {
+        "version": sounddevice.get_portaudio_version()[1],
+        "host_apis": sounddevice.query_hostapis(),
+        "devices": list(sounddevice.query_devices()),
+        "refusals": [_refusal(sounddevice, trial) for trial in trials],
+    }
+
+
+def _refusal(sounddevice: Any, trial: Mapping[str, Any]) -> list[Any] | None:
+    """Why a device does not open so: a text, PortAudio's code, and what the host API says; None if it
+    would.
+    """
+    number = number_of(sounddevice, trial["number"], trial["name"], trial["host_api"])
+    if number is None:
+        return ["it is not there any more", 0]
+    way = trial["way"]
+    check = sounddevice.check_input_settings if way == "input" else sounddevice.check_output_settings
+    try:
+        check(number, channels=trial["channels"], dtype="float32", samplerate=trial["rate_hz"])
+    except sounddevice.PortAudioError as error:
+        return list(error.args)
+    return None
+
+
+def number_of(sounddevice: Any, number: int, name: str, host_api: str) -> int | None:
+    """The number of a device here: `number`, if that is still the one; numbers change as JACK's clients
+    come and go. None if there is none.
+    """
+    apis = [api["name"] for api in sounddevice.query_hostapis()]
+    found = [
+        each
+        for each, device in enumerate(sounddevice.query_devices())
+        if device["name"] == name and apis[device["hostapi"]] == host_api
+    ]
+    return number if number in found else next(iter(found), None)
+
+
+if __name__ == "__main__":
+    main()
