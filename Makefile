@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 
-.PHONY: demo test vst3 midi lint types examples bench docs clean
+.PHONY: demo test vst3 midi live soak lint types examples bench docs clean
 
 demo: $(VENV)/.core
 	@$(BIN)/python examples/demo.py demo
@@ -20,6 +20,14 @@ vst3: $(VENV)/.all
 # A JACK server, and nothing else beside it that it would have to wait for
 midi: $(VENV)/.all
 	$(BIN)/python -m pytest -q tests/midi_ports.py
+
+# The same, with a rig that plays the microphone and records the phones
+live: $(VENV)/.all
+	$(BIN)/python -m pytest -q tests/live_devices.py tests/live_jack.py
+
+MINUTES ?= 30
+soak: $(VENV)/.all
+	$(BIN)/python benchmarks/soak.py $(MINUTES)
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .

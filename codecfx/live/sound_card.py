@@ -1,0 +1,234 @@
+"""The sound card: PortAudio's callback, with the desk in it. [engine]"""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codecfx.audio import Audio
+from codecfx.errors import AudioDeviceError
+from codecfx.live.devices import Device, Way, load, number_here, opening_error
+from codecfx.live.memory import Memory
+
+Process = Callable[[Audio], Audio]
+"""The desk's: the microphone's block in, (its channels, samples), the phones' out."""
+
+_PRIORITY = 60  # below JACK's own threads, which have 70 and more
+_LOAD_SECONDS = 1.0
+_WORST_SECONDS = 5.0  # the worst is that of one or two such spans
+_LONGEST_LATENCY_S = 60.0  # some say 25 hours
+_END_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A device, its number here, and which of the channels that are opened are used, from 0 on."""
+
+    device: Device
+    number: int
+    channels: tuple[int, ...]
+    opened: int
+
+
+def plugged(told: dict[str, Any] | None) -> Plug | None:
+    """The plug that a `Wiring` tells of; None for a file. Raises AudioDeviceError: it is gone."""
+    if told is None:
+        return None
+    device = Device(**told["device"])
+    return Plug(device, number_here(device), tuple(told["channels"]), told["opened"])
+
+
+class Timing:
+    """What each block costs of the time there is. [audio thread]"""
+
+    def __init__(self, sample_rate: int, memory: Memory) -> None:
+        self._rate, self._meters = sample_rate, memory.meters
+        self._worst = [0.0, 0.0]
+        self._since = 0.0
+        self.is_first = True
+
+    def begin(self) -> float:
+        """The heartbeat; the time at which this block began, in seconds of time.perf_counter."""
+        if self.is_first:
+            self.is_first = False
+            self._meters["real_time"] = _is_real_time()
+        self._meters["callbacks"] += 1
+        self._meters["at"] = time.monotonic()
+        return time.perf_counter()
+
+    def end(self, begun: float, samples: int) -> None:
+        if not samples:
+            return
+        span = samples / self._rate
+        load = (time.perf_counter() - begun) / span
+        share = min(1.0, span / _LOAD_SECONDS)
+        self._meters["load"] += np.float32(share) * (np.float32(load) - self._meters["load"])
+        self._since += span
+        if self._since > _WORST_SECONDS:
+            self._since = 0.0
+            self._worst = [0.0, self._worst[0]]
+        if load > self._worst[0]:
+            self._worst[0] = load
+        self._meters["load_worst"] = max(self._worst)
+
+    def dropout(self, blocks: int = 1) -> None:
+        """Sound was missing."""
+        self._meters["dropouts"] += blocks
+        self._meters["dropout_at"] = time.monotonic()
+
+
+def _is_real_time() -> bool:
+    """Ask for real-time priority for this thread, unless it has it; whether it has."""
+    if not hasattr(os, "sched_setscheduler"):
+        return True  # macOS and Windows give it to audio threads
+    real_time = (os.SCHED_FIFO, os.SCHED_RR)
+    if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK in real_time:
+        return True
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+    except OSError:
+        return False
+    return True
+
+
+class SoundCard:
+    """A stream from a microphone, to phones, or both; the other end may be a file's ring."""
+
+    def __init__(
+        self,
+        process: Process,
+        memory: Memory,
+        microphone: Plug | None,
+        phones: Plug | None,
+        sample_rate: int,
+        block_samples: int,
+    ) -> None:
+        """Open it; `start` begins. `block_samples` is 0 for whatever the device has: with JACK anything
+        else costs another block.
+
+        Raises:
+            AudioDeviceError: it does not open.
+        """
+        self._process, self._memory, self._rate = process, memory, sample_rate
+        self._microphone, self._phones = microphone, phones
+        self._timing = Timing(sample_rate, memory)
+        # a slice is quicker than a list of channels
+        self._picked = None if microphone is None else _picks(microphone.channels)
+        self._given = None if phones is None else _picks(phones.channels)
+        sounddevice = load()
+        settings: dict[str, Any] = {
+            "samplerate": sample_rate,
+            "blocksize": block_samples,
+            "dtype": "float32",
+            "latency": "low",
+        }
+        try:
+            if microphone and phones:
+                self._stream = sounddevice.Stream(
+                    device=(microphone.number, phones.number),
+                    channels=(microphone.opened, phones.opened),
+                    callback=self._both,
+                    **settings,
+                )
+            elif microphone:
+                self._stream = sounddevice.InputStream(
+                    device=microphone.number,
+                    channels=microphone.opened,
+                    callback=self._in,
+                    **settings,
+                )
+            else:
+                assert phones is not None
+                self._stream = sounddevice.OutputStream(
+                    device=phones.number, channels=phones.opened, callback=self._out, **settings
+                )
+        except sounddevice.PortAudioError as error:
+            raise self._opening_error(error) from None
+
+    def start(self) -> None:
+        """Begin. Raises AudioDeviceError."""
+        try:
+            self._stream.start()
+        except Exception as error:  # its PortAudioError
+            raise self._opening_error(error) from None
+
+    def _opening_error(self, error: Exception) -> AudioDeviceError:
+        sides: list[tuple[Plug | None, Way]] = [(self._phones, "output"), (self._microphone, "input")]
+        plug, way = next((one, way) for one, way in sides if one is not None)
+        assert plug is not None
+        return opening_error(error, plug.device, way, self._rate, plug.opened)
+
+    def end(self) -> None:
+        """End, as far as the device lets us: a sound server that has gone may hold us for ever."""
+        thread = threading.Thread(target=self._leave, daemon=True)
+        thread.start()
+        thread.join(_END_SECONDS)
+
+    def _leave(self) -> None:
+        """JACK's server waits seconds for one that leaves without a word."""
+        self._stream.close()
+        load()._terminate()
+
+    @property
+    def latencies_s(self) -> tuple[float | None, float | None]:
+        """What the device says of its way in and out, in seconds; nan where it says nothing, None for a
+        file.
+        """
+        said = self._stream.latency
+        both = said if isinstance(said, tuple) else (said, said)
+        good = [one if 0 < one < _LONGEST_LATENCY_S else math.nan for one in both]
+        return (
+            good[0] if self._microphone else None,
+            good[1] if self._phones else None,
+        )
+
+    # PortAudio's callbacks. [audio thread]
+
+    def _both(self, heard: Any, out: Any, samples: int, _: Any, flags: Any) -> None:
+        begun = self._timing.begin()
+        if flags and (flags.input_overflow or flags.output_underflow):
+            self._timing.dropout()
+        self._give(out, self._process(np.ascontiguousarray(heard[:, self._picked].T)))
+        self._timing.end(begun, samples)
+
+    def _in(self, heard: Any, samples: int, _: Any, flags: Any) -> None:
+        begun = self._timing.begin()
+        if flags and flags.input_overflow:
+            self._timing.dropout()
+        self._memory.out.write(self._process(np.ascontiguousarray(heard[:, self._picked].T)))
+        self._timing.end(begun, samples)
+
+    def _out(self, out: Any, samples: int, _: Any, flags: Any) -> None:
+        begun = self._timing.begin()
+        if flags and flags.output_underflow:
+            self._timing.dropout()
+        self._give(out, self._process(played(self._memory, samples)))
+        self._timing.end(begun, samples)
+
+    def _give(self, out: Any, sound: Audio) -> None:
+        assert self._phones is not None
+        if self._phones.opened > len(self._phones.channels):
+            out.fill(0)
+        out[:, self._given] = sound.T
+
+
+def played(memory: Memory, samples: int) -> Audio:
+    """The next samples of the file that plays, silence where its reader is late. [audio thread]"""
+    block = memory.played.read(samples)
+    missing = samples - block.shape[1]
+    if missing:
+        memory.meters["starved"] += missing
+        block = np.pad(block, ((0, 0), (0, missing)))
+    return block
+
+
+def _picks(channels: Sequence[int]) -> Any:
+    first, last = channels[0], channels[-1]
+    if list(channels) == list(range(first, last + 1)):
+        return slice(first, last + 1)
+    return list(channels)
