@@ -418,7 +418,8 @@ class Host:
     def _look_after_files(self) -> None:
         seconds = self._play.seconds or math.inf
         while not self._ending.wait(_ROUND_SECONDS):
-            self._ports.work()
+            if self._watch.state != "starting":  # the sound first: JACK takes one after the other
+                self._ports.work()
             with self._files_lock:
                 if self._wiring is not None:
                     self._do_files()
