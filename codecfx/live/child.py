@@ -66,7 +66,9 @@ def further_orders() -> Orders:
 
 
 def prefer(priority: int) -> None:
-    """Real-time priority for this thread and all that it starts, where it is allowed."""
-    if hasattr(os, "sched_setscheduler"):
+    """Real-time priority for this thread and all that it starts, where it is allowed and
+    CODECFX_REAL_TIME is not 0.
+    """
+    if hasattr(os, "sched_setscheduler") and os.environ.get("CODECFX_REAL_TIME") != "0":
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))

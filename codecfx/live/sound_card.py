@@ -12,6 +12,7 @@ import numpy as np
 
 from codecfx.audio import Audio
 from codecfx.errors import AudioDeviceError
+from codecfx.live.child import prefer
 from codecfx.live.devices import Device, Way, load, number_here, opening_error
 from codecfx.live.memory import Memory
 
@@ -89,11 +90,8 @@ def _is_real_time() -> bool:
     real_time = (os.SCHED_FIFO, os.SCHED_RR)
     if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK in real_time:
         return True
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-    except OSError:
-        return False
-    return True
+    prefer(_PRIORITY)
+    return os.sched_getscheduler(0) in real_time
 
 
 class SoundCard:

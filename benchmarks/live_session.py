@@ -1,0 +1,228 @@
+"""A live session to measure: a JACK server without a sound card, a rig that plays and records, and
+`codecfx live` between them.
+
+usage: python benchmarks/live_session.py load | stress | unprivileged | knob | same [SECONDS or RUNS]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from jack_rig import Rig, Server
+
+RATE = 48_000
+BOARD = ["-e", "opus:bitrate_kbps=96", "-e", "Compressor:threshold_db=-20,ratio=4", "-e", "Reverb"]
+PIECE_SECONDS = 10
+
+
+class Session:
+    """`codecfx live`, as somebody starts it, and what it says of itself."""
+
+    def __init__(self, server: Server, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "codecfx", "live", "--json-status", "--unmuted", *options],
+            env=os.environ | {"JACK_DEFAULT_SERVER": server.name, "JACK_NO_START_SERVER": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.status: dict[str, Any] = {"state": "starting"}
+        threading.Thread(target=self._read, daemon=True).start()
+        while self.status["state"] != "running":
+            assert self._process.poll() is None, "it does not start"
+            time.sleep(0.05)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.status = json.loads(line)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes: host, engine, ports."""
+        host = self._process.pid
+        found = {"host": host}
+        for name, module in (("engine", "live.engine"), ("ports", "live.midi_ports")):
+            said = subprocess.run(
+                ["pgrep", "-P", str(host), "-f", module], capture_output=True, text=True, check=False
+            ).stdout.split()
+            if said:
+                found[name] = int(said[0])
+        return found
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@contextmanager
+def session(
+    *options: str, period: int = 128, realtime: bool = True, midi: bool = False
+) -> Iterator[tuple[Session, Rig]]:
+    """A session that plays what the rig plays."""
+    with ExitStack() as opened:
+        server = Server("bench", flags="-t 5000", period=period, realtime=realtime)
+        opened.callback(server.end)
+        rig = opened.enter_context(Rig(server, midi=midi))
+        running = Session(server, *options)
+        opened.callback(running.end)
+        rig.connect("PortAudio")
+        yield running, rig
+
+
+@contextmanager
+def burning(cores: int) -> Iterator[None]:
+    """Other programs that want all of the machine."""
+    programs = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(cores)]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+def machine() -> tuple[int, int, int]:
+    """Ticks of all cores since the machine started: all, idle, stolen by its host."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:]]
+    return sum(ticks), ticks[3] + ticks[4], ticks[7]
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has taken."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        words = file.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid: int) -> float:
+    """What a process has to itself."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        private = [int(line.split()[1]) for line in file if line.startswith("Private")]
+    return sum(private) / 1024
+
+
+@dataclass
+class Measured:
+    """What a while of playing cost, and lost."""
+
+    seconds: float
+    engine: float  # seconds of CPU
+    blocks: int
+    dropouts: int
+    steal: float  # share of the machine
+    busy: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.seconds:.0f} s: engine {100 * self.engine / self.seconds:.1f} % of a core, "
+            f"{self.dropouts} dropouts of {self.blocks} blocks; machine {100 * self.busy:.0f} % busy, "
+            f"{100 * self.steal:.1f} % stolen"
+        )
+
+
+def play_for(running: Session, rig: Rig, seconds: float, period: int) -> Measured:
+    """Play noise for so long."""
+    noise = (0.1 * np.random.default_rng(0).standard_normal((2, PIECE_SECONDS * RATE))).astype("f4")
+    rig.play(noise[:, : 2 * RATE])  # what starting costs is not counted
+    time.sleep(0.5)
+    engine = running.pids["engine"]
+    before, cpu, dropped = machine(), cpu_seconds(engine), running.status["dropouts"]
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        rig.play(noise)
+    lasted = time.monotonic() - began
+    cpu = cpu_seconds(engine) - cpu
+    every, idle, stolen = (now - then for now, then in zip(machine(), before, strict=True))
+    time.sleep(0.5)
+    return Measured(
+        lasted,
+        cpu,
+        round(lasted * RATE / period),
+        running.status["dropouts"] - dropped,
+        stolen / every,
+        1 - idle / every,
+    )
+
+
+def load(seconds: float) -> Measured:
+    """Opus, compressor and reverb, 48 kHz stereo, blocks of 128, nothing else running."""
+    with session(*BOARD) as (running, rig):
+        return play_for(running, rig, seconds, 128)
+
+
+def stress(seconds: float) -> Measured:
+    """The same while other processes burn both cores, with real-time priority."""
+    with session(*BOARD) as (running, rig), burning(os.cpu_count() or 2):
+        return play_for(running, rig, seconds, 128)
+
+
+def unprivileged(seconds: float) -> Measured:
+    """The same without real-time priority, in blocks of 256."""
+    os.environ["CODECFX_REAL_TIME"] = "0"
+    try:
+        with (
+            session(*BOARD, period=256, realtime=False) as (running, rig),
+            burning(os.cpu_count() or 2),
+        ):
+            return play_for(running, rig, seconds, 256)
+    finally:
+        del os.environ["CODECFX_REAL_TIME"]
+
+
+def knob(seconds: float, period: int = 128) -> tuple[float, float]:
+    """From a controller's message to the block it moves: mean and worst, in milliseconds. The message
+    is sent by the rig with a sample; the take says which sample it moved. The sound of that sample may
+    have come a period later: the rig and the host are a loop, and a message is not.
+    """
+    random = np.random.default_rng(1)
+    noise = (0.1 * random.standard_normal((2, int(seconds * RATE)))).astype("f4")
+    sent = np.arange(RATE // 2, noise.shape[1] - RATE // 2, RATE // 5)
+    sent += random.integers(0, 4 * period, len(sent))
+    ride = [(int(at), bytes([0xB0, 21, turn % 128])) for turn, at in enumerate(sent)]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "map.toml").write_text(
+            'version = 1\n[[map]]\nsource = "cc 21"\ntarget = "pcm.mix"\n'
+        )
+        options = ["-e", "pcm", "-m", f"{folder}/map.toml", "--midi", "rig", "--record"]
+        with session(*options, "--takes", folder, period=period, midi=True) as (running, rig):
+            while not any("rig" in name for name in running.status["midi_inputs"]):
+                time.sleep(0.05)
+            rig.play(noise, midi=ride)
+        (take,) = [path for path in Path(folder).iterdir() if path.is_dir()]
+        dry = soundfile.read(take / "dry.wav", dtype="float32")[0].T
+        rows = (take / "events.csv").read_text().splitlines()[1:]
+    moved = [int(row.split(",")[0]) for row in rows]
+    late = []
+    for at, sample in zip(sent, moved, strict=True):
+        near = dry[0, max(0, sample - RATE // 2) : sample + RATE // 2]
+        (there,) = np.flatnonzero(near == noise[0, at])[:1]  # the sound of that moment
+        late.append(period + sample - (max(0, sample - RATE // 2) + int(there)))
+    return 1000 * float(np.mean(late)) / RATE, 1000 * max(late) / RATE
+
+
+if __name__ == "__main__":
+    much = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
+    match sys.argv[1]:
+        case "load":
+            print(load(much))
+        case "stress":
+            print(stress(much))
+        case "unprivileged":
+            print(unprivileged(much))
+        case "knob":
+            print("mean {:.2f} ms, worst {:.2f} ms".format(*knob(much)))
