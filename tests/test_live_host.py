@@ -18,6 +18,7 @@ from signals import noise, tones
 
 from codecfx.errors import AudioFileError, ConfigurationError, UnknownName
 from codecfx.live.host import Host, Play
+from codecfx.live.memory import Meter
 from codecfx.live.mirror import preset_from
 from codecfx.live.wiring import Setup
 from codecfx.recipe import Recipe
@@ -235,10 +236,10 @@ def test_a_full_disk_ends_the_take_and_nothing_else(tmp_path, song):
         "host.start()\n"
         "until(lambda: any('the take' in line for line in host.status().news))\n"
         "time.sleep(0.3)\n"
-        "before = host.memory.meters['sample'][0]\n"
+        "before = host.memory.meters[Meter.SAMPLE]\n"
         "time.sleep(0.5)\n"
         "status = host.status()\n"
-        "assert status.state == 'running' and host.memory.meters['sample'][0] > before\n"
+        "assert status.state == 'running' and host.memory.meters[Meter.SAMPLE] > before\n"
         "assert not status.take and len(status.takes) == 1, status\n"
         "assert len([line for line in status.news if 'out.wav' in line]) == 1, status.news\n"
         "host.close()\n"
@@ -264,8 +265,8 @@ def test_a_preset_that_cannot_be_is_refused_and_the_sound_goes_on(tmp_path, song
         until(lambda: host.status().news)
         assert "encodec" in host.status().news[-1].lower()
         assert "opus.bitrate_kbps" in dict(values(host))
-        samples = int(host.memory.meters["sample"][0])
-        until(lambda: int(host.memory.meters["sample"][0]) > samples + RATE // 4)
+        samples = int(host.memory.meters[Meter.SAMPLE])
+        until(lambda: int(host.memory.meters[Meter.SAMPLE]) > samples + RATE // 4)
         with pytest.raises(UnknownName):
             host.turn("opus.bitrat", 8)
         with pytest.raises(ConfigurationError):

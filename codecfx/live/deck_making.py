@@ -18,6 +18,7 @@ from codecfx.effects.paths import Target, every_path, find
 from codecfx.effects.player import no_side_chain
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import NotPrepared
+from codecfx.live.memory import Meter
 from codecfx.performance import Performance, effects_of, give_seed
 from codecfx.presets import preset_of, preset_table
 
@@ -132,5 +133,5 @@ def value_of(parameter: Parameter, number: float) -> Value:
 def read_codecs(deck: LiveDeck, meters: Any) -> None:
     """The true bits of all its codecs now."""
     read = [one.meter for one in deck.codecs]
-    meters["kbps"] = sum(meter.now_kbps for meter in read)
-    meters["packets"] = sum(meter.packets for meter in read)
+    meters[Meter.KBPS] = sum(meter.now_kbps for meter in read)
+    meters[Meter.PACKETS] = sum(meter.packets for meter in read)

@@ -18,7 +18,7 @@ from codecfx.effects.processor import StreamSpec, without_garbage
 from codecfx.live.guard import Guard
 from codecfx.live.howl import HowlDetector
 from codecfx.live.levels import Levels
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 
 
 class Desk:
@@ -38,10 +38,9 @@ class Desk:
         self._asked: deque[bool | None] = deque()
         self._records: bool | None = None  # with the wet sound, or without; None for no take
         self._is_recording = False  # not before a deck begins
-        rate, meters = spec.sample_rate, memory.meters
-        self._heard = Levels(rate, heard, meters["in_peak"][0, :heard], meters["in_power"][0, :heard])
-        count = spec.channels
-        self._said = Levels(rate, count, meters["out_peak"][0, :count], meters["out_power"][0, :count])
+        rate, said = spec.sample_rate, spec.channels
+        self.heard = Levels(rate, memory.in_peaks[:heard], memory.in_powers[:heard])
+        self._said = Levels(rate, memory.out_peaks[:said], memory.out_powers[:said])
         decks.on_event, decks.on_begin = self._on_event, self._on_begin
 
     # From other threads
@@ -49,12 +48,10 @@ class Desk:
     def mute(self, muted: bool) -> None:
         """Fade out or in, in 20 ms. [control thread]"""
         self._loud.move_to(0.0 if muted else 1.0)
-        self._memory.meters["muted"] = muted
 
     def bypass(self, bypassed: bool) -> None:
         """Fade to what comes in, with no latency, or back. [control thread]"""
         self._wet.move_to(0.0 if bypassed else 1.0)
-        self._memory.meters["bypassed"] = bypassed
 
     def record(self, *, wet: bool) -> None:
         """Record a take, with what the board gives if it is to be `wet`. It begins with the next deck
@@ -69,16 +66,14 @@ class Desk:
     # The stream
 
     def process(self, heard: Audio) -> Audio:
-        """The microphone's next block, (its channels, samples), to the phones', (channels, samples)."""
-        meters = self._memory.meters
+        """The microphone's next block, (its channels, samples), which stays as it is, to the phones',
+        (channels, samples).
+        """
         while (message := self._memory.midi.receive()) is not None:
             self.decks.post(message[0])
         heard = without_garbage(heard)
         samples = heard.shape[1]
-        self._heard.hear(heard)
-        meters["silent_samples"] = 0 if heard.any() else meters["silent_samples"] + samples
-        if samples > meters["block"]:
-            meters["block"] = samples
+        self.heard.hear(heard)
         block = matched(heard, self._spec.channels)
         while self._asked:
             self._end_recording()
@@ -99,8 +94,7 @@ class Desk:
             out = out * self._loud.next_gains(samples)
         elif self._loud.target == 0:
             out = np.zeros_like(out)
-        self._said.hear(out)
-        meters["sample"] = self.decks.now
+        self._said.hear(out.copy())  # it may be memory of an effect's own
         return out
 
     # Takes
@@ -108,20 +102,18 @@ class Desk:
     def _begin_recording(self, sample: int, deck: Deck) -> None:
         self._memory.messages.send(("begin", sample, deck.number, self._records))
         self._is_recording = True
-        self._memory.meters["recording"] = True
 
     def _end_recording(self) -> None:
         if self._is_recording:
             self._memory.messages.send(("end", self.decks.now))
         self._records, self._is_recording = None, False
-        self._memory.meters["recording"] = False
 
     def _record(self, begun: int, block: Audio, wet: Audio) -> None:
         there = self._memory.dry.write(block)
         if there and self._records:
             there = self._memory.wet.write(wet)
         if not there:  # nobody fetches it: what there is so far is a take
-            self._memory.meters["overruns"] += block.shape[1]
+            self._memory.meters[Meter.OVERRUNS] += block.shape[1]
             self._memory.messages.send(("end", begun))
             self._records, self._is_recording = None, False
 

@@ -50,7 +50,6 @@ class Engine:
         heard = order["heard_channels"]
         self.desk = Desk(self.decks, self._spec, self.memory, heard, muted=order["muted"])
         self.desk.guard.is_off = not order["limiter"]
-        self.memory.meters["muted"] = order["muted"]
         if order["bypassed"]:
             self.desk.bypass(True)
         if order["recording"] is not None:
@@ -98,18 +97,21 @@ class Engine:
     def _round(self) -> None:
         """What is told now and then: values, meters."""
         from codecfx.live.deck_making import LiveDeck, read_codecs, read_values
+        from codecfx.live.memory import Meter
 
         meters = self.memory.meters
         newest, heard = cast(LiveDeck, self.decks.newest), cast(LiveDeck, self.decks.heard)
         read_values(newest, self.memory.values)
-        meters["values_of"], meters["newest_deck"] = newest.number, newest.number
-        meters["deck"], meters["latency_samples"] = heard.number, self.decks.latency_samples
-        meters["changing"] = self.decks.is_changing
+        meters[Meter.VALUES_OF] = newest.number
+        meters[Meter.DECK] = heard.number
+        meters[Meter.CHANGING] = self.decks.is_changing
         read_codecs(heard, meters)
         guard, howl = self.desk.guard, self.desk.howl
-        meters["reduction_db"], meters["clamped"] = guard.gain_db, guard.clamped
-        meters["howl_hz"] = howl.frequency_hz if howl.is_howling else 0.0
-        meters["ignored"] = self.decks.ignored
+        meters[Meter.REDUCTION_DB], meters[Meter.CLAMPED] = guard.gain_db, guard.clamped
+        meters[Meter.HOWL_HZ] = howl.frequency_hz if howl.is_howling else 0.0
+        meters[Meter.IGNORED] = self.decks.ignored
+        meters[Meter.SILENT_SAMPLES] = self.desk.heard.silent_samples
+        meters[Meter.LATE_RUNS] = sum(codec.late_runs for codec in heard.codecs)
         while self.decks.retired:
             self.decks.retired.popleft()
             gc.collect()  # what is left of it; all that is not of this board is frozen

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 from codecfx.live.sound_card import Process, Timing
 
 _AHEAD_SECONDS = 0.5  # so much of the file is there before it begins
@@ -44,7 +44,7 @@ class FileClock:
             begun = self._timing.begin()
             # nothing is lost for want of time: who reads and writes files is waited for
             while memory.played.waiting < block or memory.out.room < block:
-                memory.meters["callbacks"] += 1  # it lives
+                memory.meters[Meter.CALLBACKS] += 1  # it lives
                 if self._ending.wait(0.002):
                     return
             memory.out.write(self._process(memory.played.read(block)))

@@ -28,7 +28,7 @@ from codecfx.live import readings
 from codecfx.live.deck_making import ROOT
 from codecfx.live.engine import MAX_BLOCK_SAMPLES
 from codecfx.live.files import FilePlayer, FileWriter
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 from codecfx.live.midi import Midi
 from codecfx.live.mirror import Mirror
 from codecfx.live.recorder import Recorder
@@ -240,8 +240,8 @@ class Host:
             return Status(self._watch.state, self._watch.trouble, tuple(self._news))
         mirror.read(self.memory)
         rate = wiring.sample_rate
-        is_silent = int(meters["silent_samples"][0]) >= _SILENT_SECONDS * rate
-        heard = self._mirrors.get(int(meters["deck"][0]), mirror)
+        is_silent = int(meters[Meter.SILENT_SAMPLES]) >= _SILENT_SECONDS * rate
+        heard = self._mirrors.get(int(meters[Meter.DECK]), mirror)
         block = self._block_samples(rate)
         return Status(
             state=self._watch.state,
@@ -252,14 +252,16 @@ class Host:
             output_name=str(wiring.phones or self._setup.output_file),
             sample_rate=rate,
             block_samples=block,
-            is_real_time=bool(meters["real_time"][0]),
+            is_real_time=bool(meters[Meter.REAL_TIME]),
             midi_inputs=tuple(name for name, is_there in self._midi.items() if is_there),
-            inputs=readings.levels(meters, "in", len(wiring.input_channels)),
-            outputs=readings.levels(meters, "out", wiring.channels),
-            reduction_db=float(meters["reduction_db"][0]),
-            clamped_samples=int(meters["clamped"][0]),
-            is_howling=bool(meters["howl_hz"][0]),
-            howl_hz=float(meters["howl_hz"][0]),
+            inputs=readings.levels(
+                self.memory.in_peaks, self.memory.in_powers, len(wiring.input_channels)
+            ),
+            outputs=readings.levels(self.memory.out_peaks, self.memory.out_powers, wiring.channels),
+            reduction_db=float(meters[Meter.REDUCTION_DB]),
+            clamped_samples=int(meters[Meter.CLAMPED]),
+            is_howling=bool(meters[Meter.HOWL_HZ]),
+            howl_hz=float(meters[Meter.HOWL_HZ]),
             has_silent_input=is_silent,
             is_muted=self._is_muted,
             is_bypassed=self._is_bypassed,
@@ -267,16 +269,16 @@ class Host:
             preset=heard.preset.name,
             side="AB"[self._side],
             sides=(self._sides[0].name, self._sides[1].name),
-            is_changing=bool(meters["changing"][0]),
+            is_changing=bool(meters[Meter.CHANGING]),
             knobs=mirror.knobs(),
             learning=self._learning,
-            kbps=float(meters["kbps"][0]),
-            lost_packets=int(meters["lost_packets"][0]),
-            packets=int(meters["packets"][0]),
+            kbps=float(meters[Meter.KBPS]),
+            lost_packets=int(meters[Meter.LOST_PACKETS]),
+            packets=int(meters[Meter.PACKETS]),
             latency=readings.latency(
                 self._device_s, block, heard.latency, rate, self._round_trip(wiring, block)
             ),
-            load=Load(float(meters["load"][0]), float(meters["load_worst"][0])),
+            load=Load(float(meters[Meter.LOAD]), float(meters[Meter.LOAD_WORST])),
             dropouts=self._dropped_before + self._dropped,
             recent_dropouts=tuple(self._dropouts),
             restarts=self._watch.restarts,
@@ -294,7 +296,7 @@ class Host:
         return self._measured[1]
 
     def _block_samples(self, rate: int) -> int:
-        return self._setup.block_samples or int(self.memory.meters["block"][0])
+        return self._setup.block_samples or int(self.memory.meters[Meter.BLOCK])
 
     @property
     def engine_pid(self) -> int:
@@ -443,9 +445,9 @@ class Host:
         except (OSError, CodecFxError) as error:
             self._tell(str(error))
         self._recorder.work(self._hear_message)
-        dropped = int(self.memory.meters["dropouts"][0])
+        dropped = int(self.memory.meters[Meter.DROPOUTS])
         if dropped > self._dropped:
-            when = float(self.memory.meters["dropout_at"][0]) - self._began
+            when = float(self.memory.meters[Meter.DROPOUT_AT]) - self._began
             self._dropouts.append(Dropout(when, dropped - self._dropped))
             self._dropped = dropped
         self._learn_on()

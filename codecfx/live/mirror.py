@@ -17,7 +17,7 @@ from codecfx.effects.paths import Target, every_path, find
 from codecfx.effects.steering import Steering
 from codecfx.errors import ConfigurationError
 from codecfx.live.deck_making import ROOT, value_of
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 from codecfx.live.status import Knob
 from codecfx.presets import Preset, preset_of, preset_table, save_preset
 from codecfx.recipe import Recipe
@@ -39,7 +39,7 @@ class Mirror:
 
     def read(self, memory: Memory) -> None:
         """Take over the values that the engine has, if they are this deck's."""
-        if int(memory.meters["values_of"][0]) != self.number:
+        if int(memory.meters[Meter.VALUES_OF]) != self.number:
             return
         values = memory.values[: len(self._targets)].tolist()
         for target, number in zip(self._targets.values(), values, strict=False):

@@ -8,12 +8,11 @@ from codecfx.live.round_trip import RoundTrip
 from codecfx.live.status import Level, Part
 
 
-def levels(meters: Any, side: str, channels: int) -> tuple[Level, ...]:
-    """The levels of the side "in" or "out", in dB of full scale."""
-    peaks = meters[f"{side}_peak"][0, :channels].tolist()
-    powers = meters[f"{side}_power"][0, :channels].tolist()
+def levels(peaks: Any, powers: Any, channels: int) -> tuple[Level, ...]:
+    """Highest samples and mean squares, by channel, in dB of full scale."""
     return tuple(
-        Level(10 * _log10(power), 20 * _log10(peak)) for peak, power in zip(peaks, powers, strict=True)
+        Level(10 * _log10(float(power)), 20 * _log10(float(peak)))
+        for peak, power in zip(peaks[:channels], powers[:channels], strict=True)
     )
 
 

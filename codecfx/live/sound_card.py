@@ -14,7 +14,7 @@ from codecfx.audio import Audio
 from codecfx.errors import AudioDeviceError
 from codecfx.live.child import prefer
 from codecfx.live.devices import Device, Way, load, number_here, opening_error
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 
 Process = Callable[[Audio], Audio]
 """The desk's: the microphone's block in, (its channels, samples), the phones' out."""
@@ -50,16 +50,15 @@ class Timing:
     def __init__(self, sample_rate: int, memory: Memory) -> None:
         self._rate, self._meters = sample_rate, memory.meters
         self._worst = [0.0, 0.0]
-        self._since = 0.0
-        self.is_first = True
+        self._load = self._since = 0.0
+        self._beats = self._samples = self._block = 0
 
     def begin(self) -> float:
         """The heartbeat; the time at which this block began, in seconds of time.perf_counter."""
-        if self.is_first:
-            self.is_first = False
-            self._meters["real_time"] = _is_real_time()
-        self._meters["callbacks"] += 1
-        self._meters["at"] = time.monotonic()
+        if not self._beats:
+            self._meters[Meter.REAL_TIME] = _is_real_time()
+        self._beats += 1
+        self._meters[Meter.CALLBACKS] = self._beats
         return time.perf_counter()
 
     def end(self, begun: float, samples: int) -> None:
@@ -68,19 +67,25 @@ class Timing:
         span = samples / self._rate
         load = (time.perf_counter() - begun) / span
         share = min(1.0, span / _LOAD_SECONDS)
-        self._meters["load"] += np.float32(share) * (np.float32(load) - self._meters["load"])
+        self._load += share * (load - self._load)
+        self._meters[Meter.LOAD] = self._load
+        self._samples += samples
+        self._meters[Meter.SAMPLE] = self._samples
+        if samples > self._block:
+            self._block = samples
+            self._meters[Meter.BLOCK] = samples
         self._since += span
         if self._since > _WORST_SECONDS:
             self._since = 0.0
             self._worst = [0.0, self._worst[0]]
         if load > self._worst[0]:
             self._worst[0] = load
-        self._meters["load_worst"] = max(self._worst)
+        self._meters[Meter.LOAD_WORST] = max(self._worst)
 
     def dropout(self, blocks: int = 1) -> None:
         """Sound was missing."""
-        self._meters["dropouts"] += blocks
-        self._meters["dropout_at"] = time.monotonic()
+        self._meters[Meter.DROPOUTS] += blocks
+        self._meters[Meter.DROPOUT_AT] = time.monotonic()
 
 
 def _is_real_time() -> bool:
@@ -220,7 +225,7 @@ def played(memory: Memory, samples: int) -> Audio:
     block = memory.played.read(samples)
     missing = samples - block.shape[1]
     if missing:
-        memory.meters["starved"] += missing
+        memory.meters[Meter.STARVED] += missing
         block = np.pad(block, ((0, 0), (0, missing)))
     return block
 

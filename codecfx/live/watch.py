@@ -8,7 +8,7 @@ from typing import Any
 
 from codecfx.errors import AudioDeviceError, CodecFxError, ConfigurationError
 from codecfx.live.child_process import ChildProcess
-from codecfx.live.memory import Memory
+from codecfx.live.memory import Memory, Meter
 from codecfx.live.wiring import Setup, Wiring, wired
 
 _ROUND_SECONDS = 0.02
@@ -129,7 +129,7 @@ class Watch:
         assert self._engine is not None
         if self._engine.has_ended:
             return f"the engine has ended ({self._engine.end_in_words})"
-        beats, now = int(self._memory.meters["callbacks"][0]), time.monotonic()
+        beats, now = int(self._memory.meters[Meter.CALLBACKS]), time.monotonic()
         if beats != self._beats:
             self._beats, self._beat_at = beats, now
         if now - self._beat_at > _LOST_SECONDS:
