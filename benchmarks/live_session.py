@@ -1,7 +1,7 @@
 """A live session to measure: a JACK server without a sound card, a rig that plays and records, and
 `codecfx live` between them.
 
-usage: python benchmarks/live_session.py load | stress | unprivileged | knob | same [SECONDS or RUNS]
+usage: python benchmarks/live_session.py load | bare | stress | unprivileged | knob [SECONDS]
 """
 
 import json
@@ -165,6 +165,32 @@ def load(seconds: float) -> Measured:
         return play_for(running, rig, seconds, 128)
 
 
+def bare(seconds: float) -> Measured:
+    """The peer: the least that makes the same sound."""
+    with ExitStack() as opened:
+        server = Server("bench", flags="-t 5000", period=120, realtime=True)
+        opened.callback(server.end)
+        rig = opened.enter_context(Rig(server))
+        peer = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("bare_live.py"))],
+            env=os.environ | {"JACK_DEFAULT_SERVER": server.name, "JACK_NO_START_SERVER": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert peer.stdin is not None and peer.stdout is not None
+        peer.stdout.readline()
+        rig.connect("PortAudio")
+        noise = (0.1 * np.random.default_rng(0).standard_normal((2, int(seconds * RATE)))).astype("f4")
+        rig.play(noise[:, : 2 * RATE])
+        before, cpu, began = machine(), cpu_seconds(peer.pid), time.monotonic()
+        rig.play(noise)
+        lasted, cpu = time.monotonic() - began, cpu_seconds(peer.pid) - cpu
+        every, idle, stolen = (now - then for now, then in zip(machine(), before, strict=True))
+        peer.communicate(b"\n", timeout=10)
+        return Measured(lasted, cpu, round(lasted * RATE / 120), 0, stolen / every, 1 - idle / every)
+
+
 def stress(seconds: float) -> Measured:
     """The same while other processes burn both cores, with real-time priority."""
     with session(*BOARD) as (running, rig), burning(os.cpu_count() or 2):
@@ -210,8 +236,9 @@ def knob(seconds: float, period: int = 128) -> tuple[float, float]:
     late = []
     for at, sample in zip(sent, moved, strict=True):
         near = dry[0, max(0, sample - RATE // 2) : sample + RATE // 2]
-        (there,) = np.flatnonzero(near == noise[0, at])[:1]  # the sound of that moment
-        late.append(period + sample - (max(0, sample - RATE // 2) + int(there)))
+        there = np.flatnonzero(near == noise[0, at])  # the sound of that moment, if it was not lost
+        if len(there):
+            late.append(period + sample - (max(0, sample - RATE // 2) + int(there[0])))
     return 1000 * float(np.mean(late)) / RATE, 1000 * max(late) / RATE
 
 
@@ -220,6 +247,8 @@ if __name__ == "__main__":
     match sys.argv[1]:
         case "load":
             print(load(much))
+        case "bare":
+            print(bare(much))
         case "stress":
             print(stress(much))
         case "unprivileged":

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 PATIENCE = 20  # seconds; only a failure takes so long
+HALF = 1 << 31  # of what JACK's clock counts to
 
 
 def require_jackd():
@@ -129,7 +130,7 @@ class Rig:
     """
 
     def __init__(self, server, *, channels=2, midi=False, name="rig"):
-        self.xruns, self.skipped = 0, []
+        self.xruns, self.jumps = 0, []
         self._rate = server.rate
         self._asked, theirs = Pipe()
         with theirs:
@@ -208,11 +209,11 @@ class Rig:
     def wait(self):
         """Wait until all is played; returns what was recorded: its sample n while n was played.
 
-        `xruns` is how many JACK has counted meanwhile, `skipped` where the rig itself was too late:
-        (sample, how many samples JACK's clock went on without it), ...
+        `xruns` is how many JACK has counted meanwhile, `jumps` where its clock did not go on by one
+        period: (sample, by how many samples it jumped), ...
         """
         seconds = PATIENCE + 2 * self._seconds
-        recorded, self.xruns, self.skipped = self._ask("wait", seconds, seconds=seconds)
+        recorded, self.xruns, self.jumps = self._ask("wait", seconds, seconds=seconds)
         return recorded
 
     def play(self, audio, *, tail=0, midi=()):
@@ -322,7 +323,7 @@ class _Client:
             f"JACK's server stands still; {self._last.at} samples are played"
         )
         assert self._problem is None, self._problem
-        return self._last.recorded, self._xruns - self._xruns_before, self._last.skipped
+        return self._last.recorded, self._xruns - self._xruns_before, self._last.jumps
 
     def close(self):
         if self._freewheels:
@@ -335,7 +336,7 @@ class _Job:
     """Something to play, and what is recorded meanwhile."""
 
     def __init__(self, audio, tail, midi, client, channels):
-        self.at, self.skipped = 0, []
+        self.at, self.jumps = 0, []
         self._samples = audio.shape[-1] + tail
         self._played = np.zeros((channels, self._samples), np.float32)
         self._played[:, : audio.shape[-1]] = audio
@@ -345,9 +346,9 @@ class _Job:
     def process(self, frames, mics, phones, knobs):
         """One cycle; returns whether it was the last."""
         clock = self._client.last_frame_time
-        if self._clock not in (None, clock):
-            self.skipped.append((self.at, (clock - self._clock) % (1 << 32)))
-        self._clock = (clock + frames) % (1 << 32)
+        if self._clock is not None and (jump := (clock - self._clock + HALF) % (2 * HALF) - HALF):
+            self.jumps.append((self.at, jump))
+        self._clock = clock + frames
         end = min(self.at + frames, self._samples)
         now, size = slice(self.at, end), end - self.at
         for channel, (mic, phone) in enumerate(zip(mics, phones, strict=True)):
