@@ -33,9 +33,7 @@ def main() -> None:
         at += samples
         if at + samples > FRAME:
             size = api.encode_float(encoder, frame.ctypes.data, FRAME, packet.ctypes.data, 4000)
-            api.decode_float(
-                decoder, packet[:size].tobytes(), size, decoded.ctypes.data, FRAME, 0
-            )
+            api.decode_float(decoder, packet[:size].tobytes(), size, decoded.ctypes.data, FRAME, 0)
             at = 0
         out[:] = board.process(sound.T, RATE, samples, reset=False).T
 

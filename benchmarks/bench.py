@@ -3,7 +3,7 @@ quotes. Bounds are printed whether met or not; machines are noisy, so every figu
 
 usage: make bench   (needs ffmpeg on the path for the rows of files; half an hour)
        python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
-       python benchmarks/bench.py neural | control
+       python benchmarks/bench.py neural | control | live
 """
 
 import compileall
@@ -59,11 +59,11 @@ def main() -> None:
             chosen = sys.argv[sys.argv.index("classic") + 1 :]
             print("\n".join(row.line() for row in classic(work, chosen)))
             return
-        for name, measure in (("neural", neural), ("control", control)):
+        for name, measure in (("neural", neural), ("control", control), ("live", live)):
             if name in sys.argv:
                 print("\n".join(row.line() for row in measure(work)))
                 return
-        for measure in (whole_file, memory, small_blocks, help_text, control, neural, classic):
+        for measure in (whole_file, memory, small_blocks, help_text, control, live, neural, classic):
             rows += measure(work)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {system}"
@@ -106,6 +106,49 @@ def whole_file(work: Path) -> list[Row]:
         _row("5 min stereo, Opus 32 kbps: CPU", mine, theirs, lambda usage: usage.cpu, "s", 0.95),
         _row("5 min stereo, Opus 32 kbps: wall", mine, theirs, lambda usage: usage.wall, "s", 0.65),
     ]
+
+
+def live(_: Path, seconds: float = 60.0) -> list[Row]:
+    """The live host on a JACK server without a sound card, which takes jackd and real-time priority."""
+    if shutil.which("jackd") is None:
+        return []
+    import live_session
+
+    pairs = [(live_session.load(seconds), live_session.bare(seconds)) for _ in range(3)]
+    ours = statistics.median(one.engine / one.seconds for one, _ in pairs)
+    bare = statistics.median(one.engine / one.seconds for _, one in pairs)
+    board = "live, Opus, Compressor, Reverb at 128"
+    rows = [
+        Row(f"{board}: of a core", f"{ours:.3f} s", "1 s", ours, 0.1),
+        Row(f"{board}: beside a bare callback", f"{ours:.3f} s", f"{bare:.3f} s", ours / bare, None),
+    ]
+    stress, plain = live_session.stress(10 * seconds), live_session.unprivileged(seconds)
+    lost = stress.dropouts * 600 / stress.seconds
+    rows.append(
+        Row(
+            f"the same, both cores burning: dropouts in 10 min ({100 * stress.steal:.1f} % stolen)",
+            f"{lost:.0f}",
+            "–",
+            lost,
+            1,
+        )
+    )
+    share = plain.dropouts / plain.blocks
+    rows.append(
+        Row(
+            f"without real-time priority, at 256: blocks lost ({100 * plain.steal:.1f} % stolen)",
+            f"{100 * share:.2f} %",
+            "–",
+            share,
+            0.001,
+        )
+    )
+    mean, _ = live_session.knob(20)
+    block = 1000 * 128 / 48_000 + 1
+    rows.append(
+        Row("controller to sound at 128, mean", f"{mean:.2f} ms", f"{block:.2f} ms", mean / block, 1)
+    )
+    return rows
 
 
 def classic(work: Path, chosen: Sequence[str] = ()) -> list[Row]:

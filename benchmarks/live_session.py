@@ -178,7 +178,8 @@ def bare(seconds: float) -> Measured:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        assert peer.stdin is not None and peer.stdout is not None
+        assert peer.stdin is not None
+        assert peer.stdout is not None
         peer.stdout.readline()
         rig.connect("PortAudio")
         noise = (0.1 * np.random.default_rng(0).standard_normal((2, int(seconds * RATE)))).astype("f4")

@@ -74,8 +74,7 @@ class Engine:
         gc.freeze()
         gc.disable()
         self._driver.start()
-        into, out = self._driver.latencies_s
-        self._say("open", in_s=into, out_s=out)
+        self._say("open")
 
     def serve(self, commands: Orders) -> None:
         """Do what the host says until it says no more."""

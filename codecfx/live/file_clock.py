@@ -29,11 +29,6 @@ class FileClock:
         self._ending.set()
         self._thread.join()
 
-    @property
-    def latencies_s(self) -> tuple[None, None]:
-        """Files have none."""
-        return None, None
-
     def _run(self) -> None:
         memory, block = self._memory, self._block
         patience = time.monotonic() + _PATIENCE_SECONDS

@@ -106,7 +106,6 @@ class Host:
         self._presets: dict[int, Preset] = {}
         self._midi: dict[str, bool] = {}
         self._measured: tuple[tuple[Wiring, int], RoundTrip | None] | None = None
-        self._device_s: tuple[float | None, float | None] = (None, None)
         self._news: deque[str] = deque(maxlen=_NEWS)
         self._dropouts: deque[Dropout] = deque(maxlen=_DROPOUTS)
         self._dropped = self._dropped_before = 0
@@ -276,7 +275,7 @@ class Host:
             lost_packets=int(meters[Meter.LOST_PACKETS]),
             packets=int(meters[Meter.PACKETS]),
             latency=readings.latency(
-                self._device_s, block, heard.latency, rate, self._round_trip(wiring, block)
+                wiring, meters, block, heard.latency, self._round_trip(wiring, block)
             ),
             load=Load(float(meters[Meter.LOAD]), float(meters[Meter.LOAD_WORST])),
             dropouts=self._dropped_before + self._dropped,
@@ -378,7 +377,6 @@ class Host:
                 if self._play.midi_out and self._wiring is not None:
                     self._feedback = Feedback(mirror.mapped(self._wiring.sample_rate), self._ports)
             case "open":
-                self._device_s = said["in_s"], said["out_s"]
                 if not self._watch.restarts:
                     self._began = time.monotonic()
             case "port" if said["name"]:

@@ -50,6 +50,8 @@ class Meter:
     IGNORED = 19  # messages that were none
     OVERRUNS = 20  # samples of a take that nobody fetched
     LATE_RUNS = 21  # of codecs that compute beside the audio
+    IN_S = 22  # from the microphone to the board, the block in it
+    OUT_S = 23  # from the board to the phones
 
 
 class Memory:

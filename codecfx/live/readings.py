@@ -4,8 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from codecfx.live.memory import Meter
 from codecfx.live.round_trip import RoundTrip
 from codecfx.live.status import Level, Part
+from codecfx.live.wiring import Wiring
+
+_LONGEST_S = 60.0
+_ROUNDED_S = 1e-4  # devices say their times in microseconds, and clocks differ
 
 
 def levels(peaks: Any, powers: Any, channels: int) -> tuple[Level, ...]:
@@ -21,31 +26,32 @@ def _log10(value: float) -> float:
 
 
 def latency(
-    device_s: tuple[float | None, float | None],
+    wiring: Wiring,
+    meters: Any,
     block_samples: int,
     effects: Sequence[tuple[str, int]],
-    sample_rate: int,
     measured: RoundTrip | None = None,
 ) -> tuple[Part, ...]:
-    """Everything between microphone and phones that takes time: the device's ways as it says them, in
-    seconds (nan where it does not, None for a file), or the round trip where it was measured; the
-    effects' in samples.
+    """Everything between microphone and phones that takes time: the device's ways as it tells of each
+    block, or the round trip where it was measured; the block; the effects' in samples.
     """
-    into, out = device_s
-    board = [Part(name, late, 1000 * late / sample_rate) for name, late in effects]
+    rate = wiring.sample_rate
+    board = [Part(name, late, 1000 * late / rate) for name, late in effects]
     if measured is not None:
         return Part("round trip", measured.samples, measured.ms), *board
-    return (
-        *_device("device in", into, sample_rate),
-        Part("block", block_samples, 1000 * block_samples / sample_rate),
-        *board,
-        *_device("device out", out, sample_rate),
-    )
+    block = block_samples / rate
+    parts = [Part("block", block_samples, 1000 * block), *board]
+    if wiring.microphone is not None:  # a file has no way
+        into = meters[Meter.IN_S] - block
+        parts.insert(0, _device("device in", into, into > -_ROUNDED_S, rate))
+    if wiring.phones is not None:
+        out = meters[Meter.OUT_S]
+        parts.append(_device("device out", out, out > 0, rate))
+    return tuple(parts)
 
 
-def _device(name: str, seconds: float | None, sample_rate: int) -> list[Part]:
-    if seconds is None:  # a file
-        return []
-    if math.isnan(seconds):
-        return [Part(name, 0, 0.0, is_known=False)]
-    return [Part(name, round(seconds * sample_rate), 1000 * seconds)]
+def _device(name: str, seconds: float, is_known: bool, sample_rate: int) -> Part:
+    if not is_known or seconds > _LONGEST_S:  # some devices say nothing, or 25 hours
+        return Part(name, 0, 0.0, is_known=False)
+    seconds = max(0.0, seconds)
+    return Part(name, round(seconds * sample_rate), 1000 * seconds)

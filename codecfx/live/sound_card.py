@@ -1,6 +1,5 @@
 """The sound card: PortAudio's callback, with the desk in it. [engine]"""
 
-import math
 import os
 import threading
 import time
@@ -22,7 +21,7 @@ Process = Callable[[Audio], Audio]
 _PRIORITY = 60  # below JACK's own threads, which have 70 and more
 _LOAD_SECONDS = 1.0
 _WORST_SECONDS = 5.0  # the worst is that of one or two such spans
-_LONGEST_LATENCY_S = 60.0  # some say 25 hours
+_WHEN_EVERY = 64  # blocks
 _END_SECONDS = 1.0
 
 
@@ -53,12 +52,17 @@ class Timing:
         self._load = self._since = 0.0
         self._beats = self._samples = self._block = 0
 
-    def begin(self) -> float:
-        """The heartbeat; the time at which this block began, in seconds of time.perf_counter."""
+    def begin(self, when: Any = None) -> float:
+        """The heartbeat; the time at which this block began, in seconds of time.perf_counter. `when` is
+        PortAudio's: when the block's first samples came in, and will go out.
+        """
         if not self._beats:
             self._meters[Meter.REAL_TIME] = _is_real_time()
         self._beats += 1
         self._meters[Meter.CALLBACKS] = self._beats
+        if when is not None and self._beats % _WHEN_EVERY == 1:
+            self._meters[Meter.IN_S] = when.currentTime - when.inputBufferAdcTime
+            self._meters[Meter.OUT_S] = when.outputBufferDacTime - when.currentTime
         return time.perf_counter()
 
     def end(self, begun: float, samples: int) -> None:
@@ -177,37 +181,24 @@ class SoundCard:
         self._stream.close()
         load()._terminate()
 
-    @property
-    def latencies_s(self) -> tuple[float | None, float | None]:
-        """What the device says of its way in and out, in seconds; nan where it says nothing, None for a
-        file.
-        """
-        said = self._stream.latency
-        both = said if isinstance(said, tuple) else (said, said)
-        good = [one if 0 < one < _LONGEST_LATENCY_S else math.nan for one in both]
-        return (
-            good[0] if self._microphone else None,
-            good[1] if self._phones else None,
-        )
-
     # PortAudio's callbacks. [audio thread]
 
-    def _both(self, heard: Any, out: Any, samples: int, _: Any, flags: Any) -> None:
-        begun = self._timing.begin()
+    def _both(self, heard: Any, out: Any, samples: int, when: Any, flags: Any) -> None:
+        begun = self._timing.begin(when)
         if flags and (flags.input_overflow or flags.output_underflow):
             self._timing.dropout()
         self._give(out, self._process(np.ascontiguousarray(heard[:, self._picked].T)))
         self._timing.end(begun, samples)
 
-    def _in(self, heard: Any, samples: int, _: Any, flags: Any) -> None:
-        begun = self._timing.begin()
+    def _in(self, heard: Any, samples: int, when: Any, flags: Any) -> None:
+        begun = self._timing.begin(when)
         if flags and flags.input_overflow:
             self._timing.dropout()
         self._memory.out.write(self._process(np.ascontiguousarray(heard[:, self._picked].T)))
         self._timing.end(begun, samples)
 
-    def _out(self, out: Any, samples: int, _: Any, flags: Any) -> None:
-        begun = self._timing.begin()
+    def _out(self, out: Any, samples: int, when: Any, flags: Any) -> None:
+        begun = self._timing.begin(when)
         if flags and flags.output_underflow:
             self._timing.dropout()
         self._give(out, self._process(played(self._memory, samples)))
