@@ -150,7 +150,7 @@ def is_there(status, name):
 @pytest.mark.parametrize("period", [64, 128, 256, 512])
 def test_what_is_heard_is_what_the_take_renders_to(tmp_path, period, run):
     (tmp_path / "ride.toml").write_text(MAP)
-    audio = tones(RATE, 4 * RATE, channels=2, seed=run)
+    audio = tones(RATE, 4 * RATE, channels=2, seed=run, level=0.15)  # the guard has nothing to do
     random = np.random.default_rng(run)
     ride = [
         (int(at), bytes([0xB0, int(random.integers(21, 24)), int(random.integers(128))]))
@@ -173,7 +173,7 @@ def test_what_is_heard_is_what_the_take_renders_to(tmp_path, period, run):
     late = recorded[:, period : period + heard.shape[1]]  # the rig's own loop
     wrong = np.flatnonzero(np.any(late != heard, axis=0))
     assert not wrong.size, f"first at {wrong[0]} of {heard.shape[1]}, {wrong.size} in all"
-    assert np.std(late) > 0.02
+    assert 0.1 < np.abs(late).max() < 0.8
 
 
 @pytest.mark.parametrize("period", [64, 256])

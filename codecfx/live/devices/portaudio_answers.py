@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-JACK_SECONDS = 1.8  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
+JACK_SECONDS = 1.4  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
 _LIBJACK = "libjack.so.0"  # what PortAudio is linked with
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 
