@@ -115,7 +115,7 @@ class Host:
         self._files.start()
         try:
             self._watch.start()
-        except CodecFxError:
+        except BaseException:  # Ctrl-C too
             self.close()
             raise
 
