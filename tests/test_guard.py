@@ -211,10 +211,15 @@ def test_true_peaks_of_wild_sounds(audio, highest_db):
     assert db(true_peak(guarded(audio))) < highest_db
 
 
-@pytest.mark.parametrize("name", SPEECH[1:])
+@pytest.mark.parametrize("name", SPEECH)
 def test_true_peaks_of_clipped_speech(name):
-    audio, rate = sound(name)  # some of it at 16 kHz, where most of a clipped sound is between samples
-    assert db(true_peak(guarded(np.clip(20 * audio, -1, 1), rate))) < (-0.9 if rate == RATE else 0.8)
+    audio, rate = sound(name)
+    highest_db = -0.9
+    if name == "made here":  # music that is all clipped: next to noise
+        highest_db = 0.1
+    elif rate < RATE:  # most of what was clipped at 16 kHz is between samples
+        highest_db = 0.8
+    assert db(true_peak(guarded(np.clip(20 * audio, -1, 1), rate))) < highest_db
 
 
 @pytest.mark.parametrize("level", [1.2, 2, 4])

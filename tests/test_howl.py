@@ -24,7 +24,7 @@ REAL = recordings(
     "speech_male.ogg",
     "speech_female.ogg",
     "speech_lyra_48k.wav",
-)[1:]
+)
 
 
 # A loop: what comes out is heard again, later, through a room
