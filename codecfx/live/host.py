@@ -405,7 +405,7 @@ class Host:
         """A deck's preset. The sound may be a little ahead of what the engine says. [files' thread]"""
         patience = time.monotonic() + _PATIENCE_SECONDS
         while number not in self._presets:
-            if time.monotonic() > patience:
+            if time.monotonic() > patience or self._watch.state == "ended":
                 raise PresetError(f"the engine has not said what board {number} is")
             time.sleep(_ROUND_SECONDS)
         return self._presets[number]

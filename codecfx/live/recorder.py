@@ -47,15 +47,17 @@ class Recorder:
 
     def work(self, hear: Callable[[tuple[Any, ...]], None]) -> None:
         """Write whatever has come; `hear` is told of every message too."""
-        while (message := self._memory.messages.receive()) is not None:
-            self._take(message)
-            hear(message)
-        if self._writer is None:
-            return
         try:
-            self._write()
+            while (message := self._memory.messages.receive()) is not None:
+                self._take(message)
+                hear(message)
+            if self._writer is not None:
+                self._write()
         except (OSError, CodecFxError) as error:
             reason = getattr(error, "strerror", None) or error
+            if self._writer is None:
+                self._on_trouble(f"no take is recorded: {reason}")
+                return
             self._on_trouble(
                 f"the take {self._writer.folder} ends at {self.seconds:.1f} s: {reason}; what there is "
                 "can be rendered"
