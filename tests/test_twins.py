@@ -120,6 +120,20 @@ def test_of_moves_that_wait_the_last_counts_and_a_reset_arrives():
     assert same(effect.process_block(audio), fresh.process_block(audio))
 
 
+def test_a_reset_leaves_nothing_behind_for_the_one_that_is_not_heard():
+    audio = tones(RATE, 9600, channels=1)
+    heard = []
+    for before in (640, 0):  # less than a piece, which waits
+        effect = registry.find("Reverb")(room_size=0.9)
+        effect.prepare(StreamSpec(RATE, 1))
+        effect.process_block(audio[:, :before])
+        effect.reset()
+        first = effect.process_block(audio[:, :320]).copy()
+        effect.wet_level = 0.9
+        heard.append(np.concatenate((first, effect.process_block(audio[:, 320:])), axis=1))
+    assert same(*heard)
+
+
 def test_a_plugin_that_was_handed_in_is_heard_itself():
     import pedalboard
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FADE_MS = 10
 # JUCE's own ramps are straight, with a corner at their end: Reverb's of 10 ms end unheard
 _SETTLE_MS = 10
+_PIECE_SAMPLES = 1024  # 0.1 ms of a reverb's time
 
 
 class Twins:
@@ -27,7 +28,8 @@ class Twins:
     still fades waits for it; of several that wait, each parameter's last counts.
 
     The other one has 10 ms to settle before it is heard. A plugin that withholds sound may drop some of
-    it with a change (MP3Compressor does): it has twice its latency to fill up again.
+    it with a change (MP3Compressor does): it has twice its latency to fill up again. Until a change it
+    is given its input in long pieces, since a call costs as much as a short block's sound.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class Twins:
         self._wanted: dict[str, Any] = {}  # what the other one is still to be given
         self._given: dict[str, Any] = {}  # what it has, and the one that is heard has not
         self._heard, self._done = 0, -1  # samples of the change that are over; none is under way: -1
+        self._behind: list[Audio] = []  # what the other one has not been given yet
+        self._behind_samples = 0
 
     def set(self, parameter_id: str, value: Any) -> None:
         """Move to this value, as soon as no other change is under way. [audio thread]"""
@@ -56,7 +60,7 @@ class Twins:
     def process_block(self, block: Audio) -> Audio:
         samples = block.shape[1]
         if self._done < 0 and not self._wanted:
-            self._running[1 - self._heard].process_block(block)
+            self._keep_up(block)
             return self._running[self._heard].process_block(block)
         if self._done < 0:
             self._begin()
@@ -81,7 +85,24 @@ class Twins:
             return self._settling - self._done
         return self._settling + len(self._rising) - self._done
 
+    def _keep_up(self, block: Audio) -> None:
+        """The other one's next input, for now or later."""
+        self._behind.append(block.copy())
+        self._behind_samples += block.shape[1]
+        if self._behind_samples >= _PIECE_SAMPLES:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self._running[1 - self._heard].process_block(np.concatenate(self._behind, axis=1))
+            self._forget()
+
+    def _forget(self) -> None:
+        self._behind.clear()
+        self._behind_samples = 0
+
     def _begin(self) -> None:
+        self._catch_up()
         self._given, self._wanted = self._wanted, {}
         self._give(self._plugins[1 - self._heard])
         self._done = 0
@@ -92,10 +113,11 @@ class Twins:
 
     def _next(self, piece: Audio) -> Audio:
         """A piece in which nothing else happens."""
+        if self._done < 0:
+            self._keep_up(piece)
+            return self._running[self._heard].process_block(piece)
         sound = self._running[self._heard].process_block(piece)
         other = self._running[1 - self._heard].process_block(piece)
-        if self._done < 0:
-            return sound
         at = self._done - self._settling
         self._done += piece.shape[1]
         if at >= 0:
@@ -113,6 +135,7 @@ class Twins:
         for plugin in self._plugins:
             self._give(plugin)
         self._done = -1
+        self._forget()
         for running in self._running:
             running.reset()
 
