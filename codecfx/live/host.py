@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from codecfx.control.feedback import Feedback
-from codecfx.control.learning import Message, guess, is_over
 from codecfx.control.parameters import Change, Value
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import CodecFxError, ConfigurationError, PresetError
 from codecfx.live import readings
+from codecfx.live.controllers import Controllers
 from codecfx.live.deck_making import ROOT
 from codecfx.live.engine import MAX_BLOCK_SAMPLES
 from codecfx.live.files import FilePlayer, FileWriter
@@ -91,10 +90,8 @@ class Host:
         form = (self._player.sample_rate, self._player.channels) if self._player else (0, 0)
         self._watch = Watch(self.memory, setup, form, self._order, self._hear, self._lose_engine)
         self._recorder = Recorder(self.memory, play.takes, play.seed, self._lose_take)
-        self._learning = ""  # the path that the next control moves
-        self._played: list[Message] = []  # since then
         self._ports = Midi(self.memory, play.midi, play.midi_out, self._hear)
-        self._feedback: Feedback | None = None
+        self._controllers = Controllers(self._ports)
         self._files = threading.Thread(target=self._look_after_files, name="codecfx files", daemon=True)
         self._files_lock = threading.Lock()
         self._ending = threading.Event()
@@ -209,8 +206,7 @@ class Host:
         """
         if path and self._mirror is not None:
             self._mirror.target(path)
-        self._played.clear()
-        self._learning = path
+        self._controllers.learn(path)
 
     def forget(self, path: str) -> None:
         """No control moves this parameter any more. Raises ConfigurationError: no such parameter."""
@@ -270,7 +266,7 @@ class Host:
             sides=(self._sides[0].name, self._sides[1].name),
             is_changing=bool(meters[Meter.CHANGING]),
             knobs=mirror.knobs(),
-            learning=self._learning,
+            learning=self._controllers.learning,
             kbps=float(meters[Meter.KBPS]),
             lost_packets=int(meters[Meter.LOST_PACKETS]),
             packets=int(meters[Meter.PACKETS]),
@@ -375,7 +371,7 @@ class Host:
                     for number in [one for one in self._mirrors if one < mirror.number - 8]:
                         del self._mirrors[number], self._presets[number]
                 if self._play.midi_out and self._wiring is not None:
-                    self._feedback = Feedback(mirror.mapped(self._wiring.sample_rate), self._ports)
+                    self._controllers.follow(mirror, self._wiring.sample_rate)
             case "open":
                 if not self._watch.restarts:
                     self._began = time.monotonic()
@@ -448,37 +444,22 @@ class Host:
             when = float(self.memory.meters[Meter.DROPOUT_AT]) - self._began
             self._dropouts.append(Dropout(when, dropped - self._dropped))
             self._dropped = dropped
-        self._learn_on()
-        self._show_values()
+        mirror = self._mirror
+        if mirror is not None:
+            self._learn(mirror)
+            self._controllers.show(mirror, self.memory)
 
     def _hear_message(self, message: tuple[Any, ...]) -> None:
         """What the engine's decks have played."""
-        if message[0] != "event" or not isinstance(message[2], bytes):
-            return
-        if self._learning:
-            self._played.append((time.monotonic(), message[2]))
-        if self._feedback is not None:
-            self._feedback.heard(message[2])
+        if message[0] == "event" and isinstance(message[2], bytes):
+            self._controllers.hear(message[2])
 
-    def _show_values(self) -> None:
-        """Let the controller's own motors and lights show what everything is set to."""
-        feedback, mirror = self._feedback, self._mirror
-        if feedback is not None and mirror is not None:
-            mirror.read(self.memory)
-            for path, value in mirror.values():
-                feedback.show(path, value)
-            feedback.tick()
-
-    def _learn_on(self) -> None:
+    def _learn(self, mirror: Mirror) -> None:
         """Map the control that was moved, once it rests."""
-        if not self._learning or not is_over(self._played, time.monotonic()):
+        learnt = self._controllers.learnt()
+        if learnt is None:
             return
-        heard = guess(self._played)
-        self._played.clear()
-        mirror = self._mirror
-        if heard is None or mirror is None:
-            return
-        path, self._learning = self._learning, ""
+        heard, path = learnt
         try:
             mirror.read(self.memory)
             self._bring(mirror.with_map(heard, path))
