@@ -231,7 +231,8 @@ class Player:
         while self._posts:
             self._take(self._posts.popleft())
         if end > begin:
-            self._hear(block)
+            if self._steering.hearing:
+                self._hear(block)
             self._agenda.plan(end)
         self._now = end
         if self._agenda.next_sample >= end:

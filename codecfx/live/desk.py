@@ -40,7 +40,7 @@ class Desk:
         self._is_recording = False  # not before a deck begins
         rate, said = spec.sample_rate, spec.channels
         self.heard = Levels(rate, memory.in_peaks[:heard], memory.in_powers[:heard])
-        self._said = Levels(rate, memory.out_peaks[:said], memory.out_powers[:said])
+        self.said = Levels(rate, memory.out_peaks[:said], memory.out_powers[:said])
         decks.on_event, decks.on_begin = self._on_event, self._on_begin
 
     # From other threads
@@ -66,8 +66,8 @@ class Desk:
     # The stream
 
     def process(self, heard: Audio) -> Audio:
-        """The microphone's next block, (its channels, samples), which stays as it is, to the phones',
-        (channels, samples).
+        """The microphone's next block, (its channels, samples), to the phones', (channels, samples);
+        both are looked at later, and have to stay as they are.
         """
         while (message := self._memory.midi.receive()) is not None:
             self.decks.post(message[0])
@@ -81,7 +81,7 @@ class Desk:
             if self._records is not None and not self.decks.now:
                 self._begin_recording(0, self.decks.heard)
         begun = self.decks.now
-        wet = self.decks.process_block(block)
+        wet = self.decks.process_block(block).copy()  # it may be memory of an effect's own
         if self._is_recording:
             self._record(begun, block, wet)
         out = wet
@@ -94,7 +94,7 @@ class Desk:
             out = out * self._loud.next_gains(samples)
         elif self._loud.target == 0:
             out = np.zeros_like(out)
-        self._said.hear(out.copy())  # it may be memory of an effect's own
+        self.said.hear(out)
         return out
 
     # Takes

@@ -19,7 +19,7 @@ from codecfx.live.child import Orders, answering, first_order, further_orders, p
 
 _SWITCH_SECONDS = 5e-5
 _PRIORITY = 20  # of all threads but the audio's: above whatever else the machine does
-_ROUND_SECONDS = 0.05  # so often values are told
+_ROUND_SECONDS = 0.05  # so often values and levels are told
 _FILE_BLOCK_SAMPLES = 256
 MAX_BLOCK_SAMPLES = 4096  # JACK's own limit is 8192; longer ones are cut
 
@@ -99,6 +99,8 @@ class Engine:
         from codecfx.live.memory import Meter
 
         meters = self.memory.meters
+        self.desk.heard.tell()
+        self.desk.said.tell()
         newest, heard = cast(LiveDeck, self.decks.newest), cast(LiveDeck, self.decks.heard)
         read_values(newest, self.memory.values)
         meters[Meter.VALUES_OF] = newest.number

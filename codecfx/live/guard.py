@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from codecfx.audio import Audio, silence
 from codecfx.effects.dry_wet import smooth_step
-from codecfx.effects.processor import without_garbage
+from codecfx.effects.processor import LOUDEST, without_garbage
 
 Floats = NDArray[np.float64]
 
@@ -87,15 +87,25 @@ class Guard:
 
     def process(self, block: Audio) -> Audio:
         """The next samples as they may be heard, float32 (channels, samples), any number of them; the
-        very block where nothing is wrong.
+        very block where nothing is wrong. It is kept for a while, and has to stay as it is.
         """
         if not block.shape[1]:
             return block
-        if (sound := without_garbage(block)) is not block:
+        heights = np.abs(block)
+        peak = float(heights.max())
+        if peak <= _QUIET and self._limiter.is_still and not self._offset.is_on:  # as nearly always
+            self._limiter.let_pass(block, peak)
+            self._gain = 1.0
+            clean, self.dc = self._offset.process(block), self._offset.is_on
+            return clean
+        sound = block
+        if not peak <= LOUDEST:  # nor is it where any sample is no number
+            sound = without_garbage(block)
             self.garbage += int(np.count_nonzero(sound != block))
         clean, self.dc = self._offset.process(sound), self._offset.is_on
-        heights = np.abs(clean)
-        peak = float(heights.max())
+        if clean is not block:
+            heights = np.abs(clean)
+            peak = float(heights.max())
         gains = self._limiter.gains(clean, heights, peak)
         if gains is None or self.is_off:
             self._gain = 1.0
@@ -114,9 +124,9 @@ class _OffsetBlocker:
     """
 
     def __init__(self, sample_rate: int, channels: int) -> None:
-        self._tile = silence(channels, sample_rate * _OFFSET_TILE_MS // 1000)
-        self._at = 0  # of the tile's samples
-        self._step = smooth_step(self._tile.shape[1])
+        self._step = smooth_step(sample_rate * _OFFSET_TILE_MS // 1000)
+        self._tile: list[Audio] = []  # as far as it has come
+        self._at = 0  # of its samples
         self._means = np.zeros((channels, len(_MEAN_OF_TILES)))  # of the last tiles, newest last
         self._from, self._to = np.zeros((channels, 1)), np.zeros((channels, 1))
         self.is_on = False
@@ -125,24 +135,25 @@ class _OffsetBlocker:
         clean, done = block, 0
         while done < block.shape[1]:
             at = self._at
-            part = block[:, done : done + self._tile.shape[1] - at]
+            part = block[:, done : done + len(self._step) - at]
             self._at = at + part.shape[1]
-            self._tile[:, at : self._at] = part
+            self._tile.append(part)
             if self.is_on:
                 clean = block.copy() if clean is block else clean
                 offset = self._from + (self._to - self._from) * self._step[at : self._at]
                 clean[:, done : done + part.shape[1]] -= offset.astype(np.float32)
             done += part.shape[1]
-            if self._at == self._tile.shape[1]:
-                self._at = 0
+            if self._at == len(self._step):
                 self._turn()
         return clean
 
     def _turn(self) -> None:
         """A tile is whole: where to in the next."""
-        means = self._means
+        means, tile = self._means, np.concatenate(self._tile, axis=1)
+        self._at = 0
+        self._tile.clear()
         means[:, :-1] = means[:, 1:]
-        means[:, -1] = self._tile.mean(axis=1, dtype=np.float64)
+        means[:, -1] = tile.mean(axis=1, dtype=np.float64)
         if not self.is_on and np.abs(means[:, -1]).max() <= _OFFSET:  # as nearly always
             return
         self._from, self._to = self._to, self._from
@@ -170,6 +181,16 @@ class _Limiter:
         self._highest = 0.0  # of the tile so far, as large as it would be at the tile's first sample
         self._at = 0  # of the tile's samples
         self._is_on = False
+
+    @property
+    def is_still(self) -> bool:
+        """Whether all gains stay 1 as long as nothing loud comes."""
+        return not self._is_on and self._peaks.past_peak <= _QUIET
+
+    def let_pass(self, block: Audio, peak: float) -> None:
+        """As `gains` for a block without a sample above _QUIET, while it is still."""
+        self._peaks.let_pass(block, peak)
+        self._at, self._highest = (self._at + block.shape[1]) % len(self._grows), 0.0
 
     def gains(self, block: Audio, heights: Audio, peak: float) -> Floats | None:
         """At every sample, (samples,); None where all are 1. `heights` is the absolute of `block`."""
@@ -215,24 +236,32 @@ class _Peaks:
 
     def __init__(self, channels: int) -> None:
         self._past = silence(channels, _PAST)
-        self._was_loud = False
+        self.past_peak = 0.0  # its highest sample, or a higher one shortly before
         self._at = 0  # of the tile's samples
+
+    def let_pass(self, block: Audio, peak: float) -> None:
+        """The next samples, which nobody needs to know more of."""
+        samples = block.shape[1]
+        if samples < _PAST:
+            self._past = np.concatenate((self._past[:, samples:], block), axis=1)
+            self.past_peak = max(self.past_peak, peak)
+        else:
+            self._past, self.past_peak = block[:, -_PAST:], peak
+        self._at = (self._at + samples) % _TILE
 
     def heard(self, block: Audio, heights: Audio, peak: float) -> Floats | None:
         """Over all channels, (samples,), or None where all of it is below the ceiling."""
-        samples, peaks = block.shape[1], None
-        if self._was_loud or peak > _QUIET:
+        peaks = None
+        highest = max(peak, self.past_peak)
+        if highest > _QUIET:
             known = np.concatenate((self._past, block), axis=1)
-            loud = np.abs(known)
             slopes = known[:, 1:] - known[:, :-1]
-            curve, peak = float(np.abs(slopes[:, 1:] - slopes[:, :-1]).max()), float(loud.max())
-            if any(high * peak + bent * curve > CEILING for high, bent in _BOUNDS):  # else it is smooth
+            bends = slopes[:, 1:] - slopes[:, :-1]
+            curve = float(np.abs(bends, out=bends).max())
+            if any(high * highest + bent * curve > CEILING for high, bent in _BOUNDS):  # not smooth
                 peaks = np.maximum(heights.max(axis=0), self._between(known), dtype=np.float64)
                 peaks = peaks if peaks.max() > CEILING else None
-            self._past, self._was_loud = known[:, samples:], bool(loud[:, samples:].max() > _QUIET)
-        else:
-            self._past = np.concatenate((self._past[:, samples:], block[:, -_PAST:]), axis=1)
-        self._at = (self._at + samples) % _TILE
+        self.let_pass(block, peak)
         return peaks
 
     def _between(self, known: Audio) -> Audio:

@@ -84,7 +84,7 @@ class HowlDetector:
 
     def process(self, block: Audio) -> Audio:
         """The next samples as they may be heard, float32 (channels, samples), any number of them; the
-        very block where nothing howls.
+        very block where nothing howls. It is kept for a while, and has to stay as it is.
         """
         out, done = block, 0
         while done < block.shape[1]:
@@ -93,7 +93,7 @@ class HowlDetector:
             if self._to != 1 or self._into < len(self._step):
                 out = block.copy() if out is block else out
                 out[:, done:past] *= self._gains(past - done)
-            self._ear.hear(part, self._at)
+            self._ear.hear(part)
             self._at, done = self._at + past - done, past
             if self._at == self._ear.hop_samples:
                 self._at = 0
@@ -153,19 +153,24 @@ class _Ear:
         parts = 1 + np.arange(channels) * 0.618 % 1
         self._mix = (parts / parts.sum()).astype(np.float32)
         self._weights = (np.hanning(window + 1)[:-1] * (4 / window / self._every)).astype(np.float32)
-        self._sound = silence(channels, window * self._every)
+        self._hop: list[Audio] = []  # as far as it has come
+        self._newest_hop = silence(channels, self.hop_samples)
+        self._window = silence(2, self.hop_samples)  # the last two, in mono
         self._waves: NDArray[Any] = np.zeros(window // 2 + 1, np.complex64)
         self._spectra = np.zeros((2 * _PAST, window // 2 + 1), np.float32)  # each of them twice
         self._newest = _PAST
 
-    def hear(self, part: Audio, at: int) -> None:
-        """The part of a hop that begins at its sample `at`."""
-        at += self.hop_samples
-        self._sound[:, at : at + part.shape[1]] = part
+    def hear(self, part: Audio) -> None:
+        """The next part of a hop."""
+        self._hop.append(part)
 
     def listen(self) -> None:
         """Take the spectrum of what was heard last."""
-        mixed = self._mix @ without_garbage(self._sound)
+        self._newest_hop = without_garbage(np.concatenate(self._hop, axis=1))
+        self._hop.clear()
+        self._window[0] = self._window[1]
+        np.matmul(self._mix, self._newest_hop, out=self._window[1])
+        mixed = self._window.ravel()
         weighted = mixed[:: self._every] * self._weights
         for other in range(1, self._every):
             weighted += mixed[other :: self._every] * self._weights
@@ -174,13 +179,14 @@ class _Ear:
         spectrum = np.abs(self._waves, out=self._spectra[self._newest])
         spectrum *= spectrum
         self._spectra[self._newest - _PAST] = spectrum
-        self._sound[:, : self.hop_samples] = self._sound[:, self.hop_samples :]
 
     def howl(self) -> int:
         """The bin that howls, or 0."""
         spectrum = self._spectra[self._newest]
         loudest = _LOWEST_BIN + int(spectrum[_LOWEST_BIN : -_REACH - 1].argmax())
         if 10 * math.log10(spectrum[loudest] + 1e-20) < _FLOOR_DB:
+            return 0
+        if not self.is_pure(loudest):
             return 0
         first = self._newest - _PAST + 1
         lower, at, higher = self._spectra[first : first + _PAST, loudest - 1 : loudest + 2].T
@@ -195,23 +201,21 @@ class _Ear:
         )
         recent = levels[-_STILL_HOPS - 1 :].tolist()
         if is_rising or (max(recent) - min(recent) <= _STILL_DB and self._is_full(spectrum[loudest])):
-            return loudest if self.is_pure(loudest) else 0
+            return loudest
         return 0
 
     def is_pure(self, tone: int) -> bool:
         """Whether a bin stands out from its neighbours, its octaves, and the halves between them."""
         spectrum = self._spectra[self._newest]
-        near = (
-            spectrum[max(0, tone - _REACH) : tone - _LOBE],
-            spectrum[tone + _LOBE + 1 : tone + _REACH + 1],
-        )
-        harmonics = (
-            spectrum[place - 2 : place + 3]
+        least = float(spectrum[tone]) / 10 ** (_PURE_DB / 10)
+        first = max(0, tone - _REACH)
+        around = spectrum[first : tone + _REACH + 1].tolist()  # a list is quicker where it is short
+        near = around[: max(0, tone - _LOBE - first)] + around[tone + _LOBE + 1 - first :]
+        return max(near) < least and all(
+            max(spectrum[place - 2 : place + 3].tolist(), default=0.0) < least
             for place in (tone // 2, 3 * tone // 2, 2 * tone)
             if abs(place - tone) > _LOBE + 1
         )
-        highest = max(float(part.max()) for part in (*near, *harmonics) if part.size)
-        return bool(spectrum[tone] > highest * 10 ** (_PURE_DB / 10))
 
     def level_db(self, tone: int) -> float:
         """Of the newest spectrum at a bin, where a sine of full scale in all channels is 0."""
@@ -225,6 +229,6 @@ class _Ear:
 
     def _is_full(self, power: float) -> bool:
         """Whether a channel is near full scale, and a tone of that power much of the sound."""
-        loudest = 2 * float(np.square(self._sound[:, : self.hop_samples]).mean(axis=1).max())
+        loudest = 2 * float(np.square(self._newest_hop).mean(axis=1).max())
         total = float(self._spectra[self._newest].sum()) / 1.5  # a tone is 1.5 bins wide
         return loudest > _FULL and power > _MUCH * total

@@ -84,7 +84,7 @@ class Timing:
             self._worst = [0.0, self._worst[0]]
         if load > self._worst[0]:
             self._worst[0] = load
-        self._meters[Meter.LOAD_WORST] = max(self._worst)
+            self._meters[Meter.LOAD_WORST] = max(self._worst)
 
     def dropout(self, blocks: int = 1) -> None:
         """Sound was missing."""
