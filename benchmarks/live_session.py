@@ -26,6 +26,7 @@ from jack_rig import Rig, Server
 RATE = 48_000
 BOARD = ["-e", "opus:bitrate_kbps=96", "-e", "Compressor:threshold_db=-20,ratio=4", "-e", "Reverb"]
 PIECE_SECONDS = 10
+_TURNS = 4  # of ours and its peer, while the machine changes
 
 
 class Session:
@@ -127,6 +128,18 @@ class Measured:
     steal: float  # share of the machine
     busy: float
 
+    @classmethod
+    def of(cls, turns: "list[Measured]") -> "Measured":
+        """Several whiles as one."""
+        return cls(
+            sum(one.seconds for one in turns),
+            sum(one.engine for one in turns),
+            sum(one.blocks for one in turns),
+            sum(one.dropouts for one in turns),
+            sum(one.steal for one in turns) / len(turns),
+            sum(one.busy for one in turns) / len(turns),
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.seconds:.0f} s: engine {100 * self.engine / self.seconds:.1f} % of a core, "
@@ -135,9 +148,14 @@ class Measured:
         )
 
 
+def _noise(seconds: float) -> "np.ndarray[Any, Any]":
+    random = np.random.default_rng(0)
+    return (0.1 * random.standard_normal((2, int(seconds * RATE)))).astype("f4")
+
+
 def play_for(running: Session, rig: Rig, seconds: float, period: int) -> Measured:
     """Play noise for so long."""
-    noise = (0.1 * np.random.default_rng(0).standard_normal((2, PIECE_SECONDS * RATE))).astype("f4")
+    noise = _noise(PIECE_SECONDS)
     rig.play(noise[:, : 2 * RATE])  # what starting costs is not counted
     time.sleep(0.5)
     engine = running.pids["engine"]
@@ -182,7 +200,7 @@ def bare(seconds: float) -> Measured:
         assert peer.stdout is not None
         peer.stdout.readline()
         rig.connect("PortAudio")
-        noise = (0.1 * np.random.default_rng(0).standard_normal((2, int(seconds * RATE)))).astype("f4")
+        noise = _noise(seconds)
         rig.play(noise[:, : 2 * RATE])
         before, cpu, began = machine(), cpu_seconds(peer.pid), time.monotonic()
         rig.play(noise)
@@ -192,23 +210,57 @@ def bare(seconds: float) -> Measured:
         return Measured(lasted, cpu, round(lasted * RATE / 120), 0, stolen / every, 1 - idle / every)
 
 
-def stress(seconds: float) -> Measured:
-    """The same while other processes burn both cores, with real-time priority."""
-    with session(*BOARD) as (running, rig), burning(os.cpu_count() or 2):
-        return play_for(running, rig, seconds, 128)
+def stress(seconds: float) -> tuple[Measured, int]:
+    """The same while other processes burn both cores, with real-time priority; and what the machine
+    loses in as much time by itself.
+    """
+    return _competing(seconds, 128, realtime=True)
 
 
-def unprivileged(seconds: float) -> Measured:
+def unprivileged(seconds: float) -> tuple[Measured, int]:
     """The same without real-time priority, in blocks of 256."""
     os.environ["CODECFX_REAL_TIME"] = "0"
     try:
-        with (
-            session(*BOARD, period=256, realtime=False) as (running, rig),
-            burning(os.cpu_count() or 2),
-        ):
-            return play_for(running, rig, seconds, 256)
+        return _competing(seconds, 256, realtime=False)
     finally:
         del os.environ["CODECFX_REAL_TIME"]
+
+
+def _competing(seconds: float, period: int, *, realtime: bool) -> tuple[Measured, int]:
+    """Plays a file, since a rig is one more program that may be late; in turns with the floor."""
+    ours, lost = [], 0
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory())
+        soundfile.write(f"{folder}/noise.wav", _noise(PIECE_SECONDS).T, RATE)
+        server = Server("bench", flags="-t 5000", period=period, realtime=realtime)
+        opened.callback(server.end)
+        opened.enter_context(burning(os.cpu_count() or 2))
+        for _ in range(_TURNS):
+            running = Session(server, *BOARD, "--input", f"{folder}/noise.wav")
+            time.sleep(2)  # what starting costs is not counted
+            ours.append(_watched(running, seconds / _TURNS, period))
+            load = running.status["load"]["mean"]
+            running.end()
+            lost += _floor(seconds / _TURNS, period, load)
+    return Measured.of(ours), lost
+
+
+def _floor(seconds: float, period: int, load: float) -> int:
+    words = [str(Path(__file__).with_name("machine_floor.py")), str(seconds), str(period), str(load)]
+    return int(subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, check=True).stdout)
+
+
+def _watched(running: Session, seconds: float, period: int) -> Measured:
+    engine = running.pids["engine"]
+    before, cpu, dropped = machine(), cpu_seconds(engine), running.status["dropouts"]
+    began = time.monotonic()
+    time.sleep(seconds)
+    lasted, cpu = time.monotonic() - began, cpu_seconds(engine) - cpu
+    every, idle, stolen = (now - then for now, then in zip(machine(), before, strict=True))
+    dropped = running.status["dropouts"] - dropped
+    return Measured(
+        lasted, cpu, round(lasted * RATE / period), dropped, stolen / every, 1 - idle / every
+    )
 
 
 def knob(seconds: float, period: int = 128) -> tuple[float, float]:
@@ -255,9 +307,8 @@ if __name__ == "__main__":
             print(load(much))
         case "bare":
             print(bare(much))
-        case "stress":
-            print(stress(much))
-        case "unprivileged":
-            print(unprivileged(much))
+        case "stress" | "unprivileged":
+            ours, lost = (stress if sys.argv[1] == "stress" else unprivileged)(much)
+            print(f"{ours}; the machine by itself: {lost}")
         case "knob":
             print("mean {:.2f} ms, worst {:.2f} ms".format(*knob(much)))
