@@ -81,7 +81,12 @@ class Building:
         """Settings without the wrong ones, each of which is a problem of its own."""
         from codecfx.control.parameters import checked
 
-        good = {}
+        good: dict[str, Any] = {}
+        try:
+            settings = kind.spelled_out(settings)
+        except ConfigurationError as error:
+            self._problem(where, str(error))
+            return good
         for key, value in settings.items():
             try:
                 if key == "label":
@@ -170,4 +175,12 @@ def _seen_from(folder: Path, file: str) -> str:
 
 def _values(effect: "Effect", name: str) -> dict[str, Any]:
     label = {"label": effect.label} if effect.label else {}
-    return {"effect": name, **label, **effect.values}
+    table: dict[str, Any] = {"effect": name, **label}
+    groups: dict[str, dict[str, Any]] = {}  # of which only what is not neutral
+    for one in effect.parameters:
+        value = effect.values[one.id]
+        if not one.group:
+            table[one.id] = value
+        elif value != one.default:
+            groups.setdefault(one.group, {})[one.id] = value
+    return table | groups

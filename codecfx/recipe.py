@@ -126,4 +126,4 @@ def effect_from(text: str) -> "Effect":
         return native_effect.load(settings.pop("path"), settings.pop("plugin_name", None), **settings)
     kind = registry.find(name.strip())
     label = settings.pop("label", "")
-    return kind(label=label, **checked(kind.parameters, settings, kind.name))
+    return kind(label=label, **checked(kind.parameters, kind.spelled_out(settings), kind.name))

@@ -270,8 +270,8 @@ def test_only_what_needs_a_prepare_makes_stale():
             effect = registry.find(name)()
             other = next(
                 value
-                for value in (*parameter.steps, parameter.minimum, parameter.maximum)
-                if value != parameter.default
+                for value in (*parameter.steps, parameter.minimum, parameter.maximum, "x..")
+                if value is not None and value != parameter.default
             )
             effect.set(parameter.id, parameter.default)
             assert not effect.is_stale

@@ -137,4 +137,5 @@ def _parameter(parameter: Any) -> dict[str, Any]:
         "change": parameter.change.value,
         "allowed": parameter.allowed,
         "description": parameter.description,
+        "group": parameter.group,
     }

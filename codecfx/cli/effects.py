@@ -1,5 +1,6 @@
 """`codecfx effects`: what can stand in a chain."""
 
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,8 @@ def command(
     """List the effects, or one with its parameters, ranges and latency."""
     from codecfx.cli import catalogue
     from codecfx.cli.output import print_json, print_table
+    from codecfx.stream.network import PARAMETERS
+    from codecfx.stream.network_paths import PATHS
 
     if name:
         show(_one(name), as_json)
@@ -32,14 +35,16 @@ def command(
                 " ".join(
                     f"{parameter['id']}={default_words(parameter)}"
                     for parameter in one["parameters"]
-                    if parameter["id"] not in _COMMON
+                    if parameter["id"] not in _COMMON and not parameter["group"]
                 ),
             )
             for one in entries
         ],
         right=("ms at 48k",),
     )
-    print("\nmix (0 to 1) and bypass (on, off) are in all of them")
+    print("\nmix (0 to 1) and bypass (on, off) are in all of them, and a network in every codec:")
+    print(f"network={'|'.join(PATHS)}, or")
+    print(textwrap.fill(", ".join(one.id for one in PARAMETERS), 80))
     print("'codecfx effects NAME' shows the ranges; VST3 and AU: -e plugin:path=FILE")
 
 
@@ -66,11 +71,24 @@ def show(entry: dict[str, Any], as_json: bool) -> None:
         print(f"latency: {', '.join(rates)}; {fit} for live monitoring")
     else:
         print("latency: not known before it can be made")
+    group = ""
     for one in entry["parameters"]:
+        if one["group"] != group:
+            group = one["group"]
+            print(f"\n{_heading(group)}")
         print(f"\n  {one['id']} = {default_words(one)}")
         print(f"      {one['allowed']}; changes: {one['change']}")
         if one["description"]:
             print(f"      {one['description']}")
+
+
+def _heading(group: str) -> str:
+    """What parameters have in common that many effects have."""
+    from codecfx.stream.network_paths import PATHS
+
+    assert group == "network"
+    names = ", ".join(PATHS)
+    return textwrap.fill(f"The network that its packets cross; network=NAME sets several: {names}", 80)
 
 
 def default_words(parameter: dict[str, Any]) -> str:

@@ -65,6 +65,7 @@ class Parameter:
     curve: Curve = Curve.LINEAR
     change: Change = Change.IMMEDIATE
     description: str = ""
+    group: str = ""  # of those that many effects have: "network"; neutral by default
 
     def __post_init__(self) -> None:
         if self.curve is Curve.EXPONENTIAL and self.minimum is not None and self.minimum <= 0:

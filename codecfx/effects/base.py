@@ -59,13 +59,20 @@ class Effect(ABC):
 
     def __init__(self, *, label: str = "", **settings: Any) -> None:
         """Raises UnknownName or ParameterError, with the nearest name or the allowed range."""
-        self._values = checked(self.parameters, settings, self.name)
+        self._values = checked(self.parameters, self.spelled_out(settings), self.name)
         self._label = str(label)
         self._lock = RLock()
         self._spec: StreamSpec | None = None
         self._running: DryWet | None = None
         self._stale = False
         self._layout: Layout | None = None
+
+    @classmethod
+    def spelled_out(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as parameters, what stands for several of them replaced by those. Raises
+        ConfigurationError.
+        """
+        return dict(settings)
 
     def __setattr__(self, attribute: str, value: object) -> None:
         # a misspelt parameter must not become a silent new attribute

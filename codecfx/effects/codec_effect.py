@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from codecfx import codecs
 from codecfx.codecs.base import Codec
@@ -12,15 +12,18 @@ from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import UnsupportedFormat
+from codecfx.stream import network
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
+from codecfx.stream.distance import Distance, samples_of
 from codecfx.stream.link import Link
+from codecfx.stream.network_paths import parameters_of
 from codecfx.stream.resampling import there_and_back
 from codecfx.stream.stage import Series, Stage
 
 
-def signal_path(link: Link, sample_rate: int, channels: int) -> Stage:
+def signal_path(link: Link, sample_rate: int, channels: int, far_samples: int = 0) -> Stage:
     """Host -> codec -> host, one line per thing that happens to the sound; what a stream does not need
-    is not there.
+    is not there. Packets are lost and found in the link.
     """
     codec = link.codec.format
     folded = codec.channels != channels
@@ -34,6 +37,7 @@ def signal_path(link: Link, sample_rate: int, channels: int) -> Stage:
             link.framed(),
             *back,
             *([MatchChannels(codec.channels, channels)] if folded else []),
+            *([Distance(far_samples, channels)] if far_samples else []),
         ]
     )
 
@@ -47,6 +51,8 @@ class CodecMeter:
     kbps: float  # true mean; 0 before the first packet
     now_kbps: float  # of the latest packets
     details: Mapping[str, str]  # of the latest packet: mode, bandwidth, ...; empty for plain codecs
+    lost: int = 0  # packets that were not there when they were due
+    healed: int = 0  # that would have been lost but for their copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,21 @@ class CodecEffect(Effect):
     """Audio through a codec and back: pairs of channels through one codec each, an odd one in mono.
 
     Latency is one frame (or run of them) less a sample, plus the codec's lookahead, plus the delay of
-    the resamplers where the host's rate is not the codec's, which round it up to whole samples. Live, a
-    codec that computes long is a run later, and never computes in the audio thread.
+    the resamplers where the host's rate is not the codec's, which round it up to whole samples; plus
+    the network's jitter buffer, in whole frames, and its distance. Live, a codec that computes long is
+    a run later, and never computes in the audio thread.
     """
 
     codec: ClassVar[type[Codec]]
     _links: tuple[Link, ...] = ()
+
+    @classmethod
+    def spelled_out(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Also what `network` stands for: a path's name, "hotel", or a table of its parameters."""
+        spelled = dict(settings)
+        if network.GROUP in spelled:
+            spelled = parameters_of(spelled.pop(network.GROUP)) | spelled
+        return spelled
 
     def build(self, spec: StreamSpec) -> Processor:
         parts = groups(spec.channels, self.codec.widest(self.values))
@@ -76,11 +91,13 @@ class CodecEffect(Effect):
         )
         beside = spec.live and getattr(self.codec, "computes_long", False)
         links = []
+        settings = {one.id: self.values[one.id] for one in self.codec.parameters}
+        far = samples_of(float(self.values["distance_km"]), spec.sample_rate)
         for part in parts:
-            codec = self.codec(spec.sample_rate, part.stop - part.start, self.values)
-            links.append(Link(codec, in_two_threads=at_once, beside=beside))
+            codec = self.codec(spec.sample_rate, part.stop - part.start, settings)
+            links.append(Link(codec, self.values, in_two_threads=at_once, beside=beside))
         paths = [
-            signal_path(link, spec.sample_rate, part.stop - part.start)
+            signal_path(link, spec.sample_rate, part.stop - part.start, far)
             for part, link in zip(parts, links, strict=True)
         ]
         self._links = tuple(links)
@@ -135,6 +152,8 @@ class CodecEffect(Effect):
             kbps=bits / (packets / len(self._links)) * frames_per_ms,
             now_kbps=sum(packet.bits for packet in latest) * frames_per_ms,
             details=codec.describe(latest[0]),
+            lost=sum(link.lost for link in self._links),
+            healed=sum(link.healed for link in self._links),
         )
 
     def recent_packets(self, group: int = 0) -> list[PacketReading]:
@@ -159,11 +178,11 @@ def effect_of(codec: type[Codec]) -> type[CodecEffect]:
         {
             "__doc__": codec.__doc__,
             "__module__": codec.__module__,
-            "__signature__": signature_of((*codec.parameters, MIX, BYPASS)),
+            "__signature__": signature_of((*codec.parameters, MIX, BYPASS, *network.PARAMETERS)),
             "codec": codec,
             "name": codec.name,
             "description": codec.description,
-            "parameters": (*codec.parameters, MIX, BYPASS),
+            "parameters": (*codec.parameters, MIX, BYPASS, *network.PARAMETERS),
         },
     )
 

@@ -135,3 +135,4 @@ def read_codecs(deck: LiveDeck, meters: Any) -> None:
     read = [one.meter for one in deck.codecs]
     meters[Meter.KBPS] = sum(meter.now_kbps for meter in read)
     meters[Meter.PACKETS] = sum(meter.packets for meter in read)
+    meters[Meter.LOST_PACKETS] = sum(meter.lost for meter in read)

@@ -1,6 +1,12 @@
-"""The link: encode, carry, decode. Where a codec meets the world, and the world's samples."""
+"""The link: encode, carry, decode. Where a codec meets the world, and the world's samples.
+
+::
+
+    frames ─► codec.encode ─► network ─► codec.decode ─► concealment ─► frames
+"""
 
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +15,12 @@ from weakref import ref
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
+from codecfx.stream import network
 from codecfx.stream.beside import Beside
+from codecfx.stream.concealment import Concealment, Gap
 from codecfx.stream.framing import Framed
 
 # What one thread hands the other at a time: long enough that handing over costs nothing
@@ -24,7 +32,7 @@ _RECENT_PACKETS = 1024
 class LinkMeter:
     """What went over the link since the last reset."""
 
-    packets: int = 0
+    packets: int = 0  # that were sent
     bits: int = 0
     recent: deque[Packet] = field(default_factory=lambda: deque(maxlen=_RECENT_PACKETS))
 
@@ -34,13 +42,26 @@ class Link:
     for any grouping of frames into runs.
     """
 
-    def __init__(self, codec: Codec, *, in_two_threads: bool = False, beside: bool = False) -> None:
-        """`in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
+    def __init__(
+        self,
+        codec: Codec,
+        values: Mapping[str, Value] | None = None,
+        *,
+        in_two_threads: bool = False,
+        beside: bool = False,
+    ) -> None:
+        """`values` hold the parameters of the network; without, nothing is lost.
+
+        `in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
         `beside` computes runs in a thread of their own, each a run later: for live, where one takes
         longer than a block.
         """
         self.codec = codec
         self.meter = LinkMeter()
+        form = codec.format
+        packet_ms = 1000 * form.frame_samples / form.sample_rate
+        self._network = network.Network(values or network.NEUTRAL, packet_ms, form.run_frames)
+        self._concealment = Concealment(form, int(self._network.values["seed"]))
         self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
         # not held: both would wait for a garbage collection, and with them a thread
         self._framed: ref[Framed] | None = None
@@ -56,7 +77,8 @@ class Link:
             self.run,
             self.reset,
             form.lookahead_samples,
-            withheld_samples=form.run_samples if self._beside else 0,
+            withheld_samples=self._network.delay_packets * form.frame_samples
+            + (form.run_samples if self._beside else 0),
         )
         self._framed = ref(framed)
         return framed
@@ -66,6 +88,8 @@ class Link:
         computed in runs. What is slow about it happens here, not in the audio. [control thread]
         """
         announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
+        if parameter_id in network.IDS:
+            announce = None
         if announce is not None and self._beside is None:  # whose worker has the time itself
             announce(parameter_id, value)
         framed = self._framed() if self._framed else None
@@ -92,7 +116,9 @@ class Link:
 
     def _apply(self, where: tuple[int, str], value: Value) -> None:
         frame, parameter_id = where
-        if frame:
+        if parameter_id in network.IDS:
+            self._network.set(parameter_id, value, frame)
+        elif frame:
             self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
         else:
             self.codec.set(parameter_id, value)
@@ -117,19 +143,31 @@ class Link:
                 part.cancel()
             wait(decoded)
 
-    def _encode(self, frames: Audio) -> list[Packet]:
+    def _encode(self, frames: Audio) -> list[Packet | Gap]:
         packets = self.codec.encode(frames)
         meter = self.meter
         meter.packets += len(packets)
         meter.bits += sum(packet.bits for packet in packets)
         meter.recent.extend(packets)
-        return packets
+        return self._network.carry(packets)
 
-    def _decode(self, packets: list[Packet]) -> Audio:
-        frames = self.codec.decode(packets)
+    def _decode(self, due: list[Packet | Gap]) -> Audio:
+        if not due:
+            return silence(self.codec.format.channels, 0)
+        frames = self.codec.decode(self._concealment.packets(due))
         if not isfinite(np.vdot(frames, frames)):  # one cheap look before the exact one
             frames = np.where(np.isfinite(frames), frames, np.float32(0))
-        return frames
+        return self._concealment.filled(frames, due)
+
+    @property
+    def lost(self) -> int:
+        """How many packets were not there when they were due, since the last reset. [any thread]"""
+        return self._network.lost
+
+    @property
+    def healed(self) -> int:
+        """How many would have been lost but for their copy. [any thread]"""
+        return self._network.healed
 
     @property
     def late_runs(self) -> int:
@@ -147,6 +185,8 @@ class Link:
         if self._beside is not None:
             self._beside.reset()  # nobody is at the codec from here on
         for change in sorted(self._changes):  # the last of each parameter holds from the start
-            self.codec.set(change[1], self._changes.pop(change))
+            self._apply((0, change[1]), self._changes.pop(change))
         self.codec.reset()
+        self._network.reset()
+        self._concealment.reset()
         self.meter = LinkMeter()
