@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 
-.PHONY: demo test vst3 midi live soak lint types examples bench docs clean
+.PHONY: demo test vst3 midi live nightly soak lint types examples bench docs clean
 
 demo: $(VENV)/.core
 	@$(BIN)/python examples/demo.py demo
@@ -24,6 +24,11 @@ midi: $(VENV)/.all
 # The same, with a rig that plays the microphone and records the phones
 live: $(VENV)/.all
 	$(BIN)/python -m pytest -q tests/live_devices.py tests/live_jack.py
+
+# Ten million damaged packets over all codecs, or as many as there is time for
+PACKETS ?= 1e7
+nightly: $(VENV)/.all
+	$(BIN)/python tests/damaged_packets.py $(PACKETS)
 
 MINUTES ?= 30
 soak: $(VENV)/.all

@@ -15,7 +15,7 @@ def command(
     """List the effects, or one with its parameters, ranges and latency."""
     from codecfx.cli import catalogue
     from codecfx.cli.output import print_json, print_table
-    from codecfx.stream.network import PARAMETERS
+    from codecfx.stream import damage, network
     from codecfx.stream.network_paths import PATHS
 
     if name:
@@ -42,9 +42,10 @@ def command(
         ],
         right=("ms at 48k",),
     )
-    print("\nmix (0 to 1) and bypass (on, off) are in all of them, and a network in every codec:")
+    print("\nmix (0 to 1) and bypass (on, off) are in all of them; network and damage in every codec:")
     print(f"network={'|'.join(PATHS)}, or")
-    print(textwrap.fill(", ".join(one.id for one in PARAMETERS), 80))
+    for group in (network, damage):
+        print(textwrap.fill(", ".join(one.id for one in group.PARAMETERS), 80))
     print("'codecfx effects NAME' shows the ranges; VST3 and AU: -e plugin:path=FILE")
 
 
@@ -86,7 +87,10 @@ def _heading(group: str) -> str:
     """What parameters have in common that many effects have."""
     from codecfx.stream.network_paths import PATHS
 
-    assert group == "network"
+    if group == "damage":
+        return (
+            "What happens to its packets: to bytes, or to tokens; never louder than 1.5 times the input"
+        )
     names = ", ".join(PATHS)
     return textwrap.fill(f"The network that its packets cross; network=NAME sets several: {names}", 80)
 

@@ -78,6 +78,8 @@ class Codec(Protocol):
     gains_by_two_threads: ClassVar[bool] = False
     # Whether a stereo stream's run takes a millisecond or more: live, it is computed beside the audio
     computes_long: ClassVar[bool] = False
+    # How many bytes at a packet's beginning it cannot be decoded without
+    header_bytes: ClassVar[int] = 0
     format: CodecFormat
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

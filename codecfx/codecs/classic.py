@@ -21,6 +21,7 @@ class ClassicCodec:
     parameters: ClassVar[tuple[Parameter, ...]]
     facts: ClassVar[Facts]
     computes_long: ClassVar[bool]
+    header_bytes: ClassVar[int]
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         stream = self.row.stream(sample_rate, channels, settings)
@@ -74,5 +75,6 @@ def codec_of(row: Row) -> type[ClassicCodec]:
             "parameters": row.all_parameters,
             "facts": row.facts,
             "computes_long": row.computes_long,
+            "header_bytes": row.header_bytes,
         },
     )

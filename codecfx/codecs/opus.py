@@ -160,6 +160,7 @@ class Opus:
     )
 
     gains_by_two_threads: ClassVar[bool] = True
+    header_bytes: ClassVar[int] = 1  # mode, bandwidth, frames: RFC 6716, 3.1
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self._lib = lib = libopus.load()

@@ -68,6 +68,7 @@ class Row:
     tunable_from_hz: int = 0  # codec rates at which it does
     # Of a frame, where packets are a plain row of bits that can be cut and joined anywhere
     packet_bytes: Callable[[Stream], int] | None = None
+    header_bytes: int = 0  # that a packet cannot be decoded without
     computes_long: bool = False  # a stereo stream's frame takes a millisecond or more
     walk: StepWalk | None = None  # of a decoder that adds up differences for ever, errors too
     # What a network would carry of a payload, where that is less than its bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from codecfx.effects.base import BYPASS, MIX, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import UnsupportedFormat
-from codecfx.stream import network
+from codecfx.stream import damage, network
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.distance import Distance, samples_of
 from codecfx.stream.link import Link
@@ -36,6 +37,7 @@ def signal_path(link: Link, sample_rate: int, channels: int, far_samples: int = 
             *there,
             link.framed(),
             *back,
+            *([link.ceiling(Fraction(sample_rate, codec.sample_rate))] if back else []),
             *([MatchChannels(codec.channels, channels)] if folded else []),
             *([Distance(far_samples, channels)] if far_samples else []),
         ]
@@ -53,6 +55,7 @@ class CodecMeter:
     details: Mapping[str, str]  # of the latest packet: mode, bandwidth, ...; empty for plain codecs
     lost: int = 0  # packets that were not there when they were due
     healed: int = 0  # that would have been lost but for their copy
+    damaged: int = 0  # that were not what was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,15 @@ class CodecEffect(Effect):
 
     @classmethod
     def spelled_out(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Also what `network` stands for: a path's name, "hotel", or a table of its parameters."""
+        """Also what `network` stands for: a path's name, "hotel", or a table of its parameters; and
+        `damage`, a table.
+        """
         spelled = dict(settings)
         if network.GROUP in spelled:
             spelled = parameters_of(spelled.pop(network.GROUP)) | spelled
+        if isinstance(table := spelled.get(damage.GROUP), Mapping):
+            del spelled[damage.GROUP]
+            spelled = {**table, **spelled}
         return spelled
 
     def build(self, spec: StreamSpec) -> Processor:
@@ -154,6 +162,7 @@ class CodecEffect(Effect):
             details=codec.describe(latest[0]),
             lost=sum(link.lost for link in self._links),
             healed=sum(link.healed for link in self._links),
+            damaged=sum(link.damaged for link in self._links),
         )
 
     def recent_packets(self, group: int = 0) -> list[PacketReading]:
@@ -172,17 +181,18 @@ class CodecEffect(Effect):
 @cache
 def effect_of(codec: type[Codec]) -> type[CodecEffect]:
     """The effect class of a codec: its parameters, and mix and bypass, as attributes."""
+    common = (MIX, BYPASS, *network.PARAMETERS, *damage.PARAMETERS)
     return type(
         codec.title,
         (CodecEffect,),
         {
             "__doc__": codec.__doc__,
             "__module__": codec.__module__,
-            "__signature__": signature_of((*codec.parameters, MIX, BYPASS, *network.PARAMETERS)),
+            "__signature__": signature_of((*codec.parameters, *common)),
             "codec": codec,
             "name": codec.name,
             "description": codec.description,
-            "parameters": (*codec.parameters, MIX, BYPASS, *network.PARAMETERS),
+            "parameters": (*codec.parameters, *common),
         },
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import CodecFormat, Packet
+from codecfx.stream.damage import Parcel
 
 _EDGE_MS, _FADE_MS = 5.0, 20.0
 _SHORTEST_MS, _LONGEST_MS = 2.5, 20.0  # of a wave that is repeated: 400 to 50 Hz
@@ -60,13 +61,14 @@ class Concealment:
         self._past_samples = 0
         self._filling: _Filling | None = None
 
-    def packets(self, due: Sequence[Packet | Gap]) -> list[Packet | None]:
+    def packets(self, due: Sequence[Packet | Parcel | Gap]) -> list[Packet | None]:
         """What the decoder is given: nothing for a gap, or the last packet again where it sticks."""
         given: list[Packet | None] = []
         for one in due:
             if not isinstance(one, Gap):
-                self._before, self._in_gap = one, False
-                given.append(one)
+                self._before = one.packet if isinstance(one, Parcel) else one
+                self._in_gap = False
+                given.append(self._before)
                 continue
             if not self._in_gap:
                 self._in_gap = True
@@ -76,7 +78,7 @@ class Concealment:
             self._sticking -= 1
         return given
 
-    def filled(self, frames: Audio, due: Sequence[Packet | Gap]) -> Audio:
+    def filled(self, frames: Audio, due: Sequence[object]) -> Audio:
         """What the decoder gave, float32 (channels, k * frame), with other sound in gaps."""
         if self._filling is None and not any(isinstance(one, Gap) for one in due):
             self._keep(frames)

@@ -2,15 +2,17 @@
 
 ::
 
-    frames ─► codec.encode ─► network ─► codec.decode ─► concealment ─► frames
+    frames ─► codec.encode ─► damage ─► network ─► codec.decode ─► ears ─► concealment ─► frames
 """
 
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
-from math import isfinite
+from math import ceil, isfinite
+from typing import TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -18,14 +20,19 @@ import numpy as np
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
-from codecfx.stream import network
+from codecfx.stream import damage, network
 from codecfx.stream.beside import Beside
 from codecfx.stream.concealment import Concealment, Gap
+from codecfx.stream.damage import Ceiling, Damage, Ears, Parcel
 from codecfx.stream.framing import Framed
+
+Due: TypeAlias = Packet | Parcel | Gap
+"""What a decoder gets when a packet is due."""
 
 # What one thread hands the other at a time: long enough that handing over costs nothing
 _PART_SAMPLES = 16_384
 _RECENT_PACKETS = 1024
+_RINGS_SAMPLES = 64  # of a resampler, at the lower of its rates, and more
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class Link:
         in_two_threads: bool = False,
         beside: bool = False,
     ) -> None:
-        """`values` hold the parameters of the network; without, nothing is lost.
+        """`values` hold parameters of network and damage; without, all is well.
 
         `in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
         `beside` computes runs in a thread of their own, each a run later: for live, where one takes
@@ -60,7 +67,12 @@ class Link:
         self.meter = LinkMeter()
         form = codec.format
         packet_ms = 1000 * form.frame_samples / form.sample_rate
-        self._network = network.Network(values or network.NEUTRAL, packet_ms, form.run_frames)
+        self._network = network.Network(values or {}, packet_ms, form.run_frames)
+        header = getattr(
+            codec, "header_bytes", 0
+        )  # of codecs whose packets begin with how to read them
+        self._damage = Damage(values or {}, self._network.chance, form, header)
+        self.ears = Ears(form.frame_samples)
         self._concealment = Concealment(form, int(self._network.values["seed"]))
         self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
         # not held: both would wait for a garbage collection, and with them a thread
@@ -83,12 +95,20 @@ class Link:
         self._framed = ref(framed)
         return framed
 
+    def ceiling(self, ratio: Fraction) -> Ceiling:
+        """What keeps this link from hurting after a resampler of this ratio."""
+        return Ceiling(
+            self.ears,
+            self.codec.format.frame_samples * ratio,
+            ceil(_RINGS_SAMPLES * max(ratio, Fraction(1))),
+        )
+
     def set(self, parameter_id: str, value: Value) -> None:
         """Change a next-frame parameter from the frame on that is being filled, also where frames are
         computed in runs. What is slow about it happens here, not in the audio. [control thread]
         """
         announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
-        if parameter_id in network.IDS:
+        if parameter_id in network.IDS | damage.IDS:
             announce = None
         if announce is not None and self._beside is None:  # whose worker has the time itself
             announce(parameter_id, value)
@@ -118,6 +138,8 @@ class Link:
         frame, parameter_id = where
         if parameter_id in network.IDS:
             self._network.set(parameter_id, value, frame)
+        elif parameter_id in damage.IDS:
+            self._damage.set(parameter_id, value, frame)
         elif frame:
             self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
         else:
@@ -143,21 +165,21 @@ class Link:
                 part.cancel()
             wait(decoded)
 
-    def _encode(self, frames: Audio) -> list[Packet | Gap]:
+    def _encode(self, frames: Audio) -> list[Due]:
         packets = self.codec.encode(frames)
         meter = self.meter
         meter.packets += len(packets)
         meter.bits += sum(packet.bits for packet in packets)
         meter.recent.extend(packets)
-        return self._network.carry(packets)
+        return self._network.carry(self._damage.hit(packets, frames))
 
-    def _decode(self, due: list[Packet | Gap]) -> Audio:
+    def _decode(self, due: list[Due]) -> Audio:
         if not due:
             return silence(self.codec.format.channels, 0)
         frames = self.codec.decode(self._concealment.packets(due))
         if not isfinite(np.vdot(frames, frames)):  # one cheap look before the exact one
             frames = np.where(np.isfinite(frames), frames, np.float32(0))
-        return self._concealment.filled(frames, due)
+        return self._concealment.filled(self.ears.limited(frames, due), due)
 
     @property
     def lost(self) -> int:
@@ -168,6 +190,11 @@ class Link:
     def healed(self) -> int:
         """How many would have been lost but for their copy. [any thread]"""
         return self._network.healed
+
+    @property
+    def damaged(self) -> int:
+        """How many were not what was sent. [any thread]"""
+        return self._damage.damaged
 
     @property
     def late_runs(self) -> int:
@@ -187,6 +214,8 @@ class Link:
         for change in sorted(self._changes):  # the last of each parameter holds from the start
             self._apply((0, change[1]), self._changes.pop(change))
         self.codec.reset()
+        self._damage.reset()
         self._network.reset()
+        self.ears.reset()
         self._concealment.reset()
         self.meter = LinkMeter()

@@ -11,7 +11,7 @@ on the way the packets are those that were sent.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, cos, inf, log, pi, sqrt
 from pathlib import Path
@@ -22,7 +22,9 @@ from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.errors import ParameterError
 from codecfx.stream.chance import Chance
 from codecfx.stream.concealment import Gap
+from codecfx.stream.damage import Parcel
 from codecfx.stream.loss import PATTERNS, Loss
+from codecfx.stream.plan import Plan
 
 GROUP = "network"
 CONCEALMENTS = ("codec", "repeat", "stretch", "fade", "noise", "silence")
@@ -225,7 +227,7 @@ _WRONG = ("loss", "jitter_ms", "reorder", "bandwidth_kbps")  # what keeps packet
 
 @dataclass(slots=True)
 class _Sent:
-    packet: Packet
+    packet: Packet | Parcel
     number: int
     arrival: float  # in packets since the first; inf for never
     is_healed: bool = False  # the packet itself will not be in time, and a copy will
@@ -235,27 +237,24 @@ class Network:
     """Packets on their way, in order. Their numbers, chances and delays depend on nothing else."""
 
     def __init__(self, values: Mapping[str, Value], packet_ms: float, run_frames: int = 1) -> None:
-        """`values` hold every parameter of the network; others do no harm. What is due is always whole
+        """`values` hold parameters of the network, and maybe others. What is due is always whole
         runs of frames.
 
         Raises:
             ParameterError: a trace that is none.
         """
-        self.values = {one.id: values[one.id] for one in PARAMETERS}
+        self._plan = Plan(PARAMETERS, values)
         self._packet_ms = packet_ms
-        frames = ceil(float(values["buffer_ms"]) / packet_ms - 1e-9)
+        frames = ceil(float(self.values["buffer_ms"]) / packet_ms - 1e-9)
         self.delay_packets = -(-frames // run_frames) * run_frames
-        self.chance = Chance(int(values["seed"]))
-        self._loss = Loss(self.chance, packet_ms, _trace(str(values["loss_trace"])))
-        self._planned: list[tuple[int, str, Value]] = []  # for which packet on, what
+        self.chance = Chance(int(self.values["seed"]))
+        self._loss = Loss(self.chance, packet_ms, _trace(str(self.values["loss_trace"])))
         self.lost = self.healed = 0  # since the last reset: gaps, and packets whose copy was in time
         self.reset()
 
     def reset(self) -> None:
         """From the first packet again."""
-        for _, parameter_id, value in self._planned:
-            self.values[parameter_id] = value
-        self._planned.clear()
+        self._plan.finish()
         self._loss.reset()
         self._sent: deque[_Sent] = deque()
         self._late: list[_Sent] = []
@@ -264,38 +263,37 @@ class Network:
         self.lost = self.healed = 0
         self._look()
 
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The parameters, as they are for the next packet."""
+        return self._plan.values
+
     def _look(self) -> None:
         self._is_clear = not any(self.values[one] for one in _WRONG)
 
     def set(self, parameter_id: str, value: Value, ahead: int = 0) -> None:
         """Change a parameter for the packets from the next, or `ahead` after it, on."""
-        self._planned.append((self._number + ahead, parameter_id, value))
+        self._plan.set(self._number + ahead, parameter_id, value)
 
-    def carry(self, packets: list[Packet]) -> list[Packet | Gap]:
+    def carry(self, packets: Sequence[Packet | Parcel]) -> list[Packet | Parcel | Gap]:
         """Send packets; returns as many that are due, with gaps for those that are not there. At first
         `delay_packets` fewer.
         """
-        if self._is_clear and not self._planned and not self.delay_packets and not self._late:
+        is_plain = self._is_clear and self._plan.is_empty and not self._late
+        if is_plain and not self.delay_packets:
             self._number += len(packets)
             return list(packets)
-        due: list[Packet | Gap] = []
+        due: list[Packet | Parcel | Gap] = []
         for packet in packets:
-            if self._planned:
-                self._change()
+            if self._plan.reach(self._number):
+                self._look()
             self._send(packet)
             self._number += 1
             if len(self._sent) > self.delay_packets:
                 due.append(self._received(self._sent.popleft()))
         return due
 
-    def _change(self) -> None:
-        now = [one for one in self._planned if one[0] <= self._number]
-        self._planned = [one for one in self._planned if one[0] > self._number]
-        for _, parameter_id, value in now:
-            self.values[parameter_id] = value
-        self._look()
-
-    def _send(self, packet: Packet) -> None:
+    def _send(self, packet: Packet | Parcel) -> None:
         number, values = self._number, self.values
         if self._is_clear:
             self._backlog_ms = 0.0
@@ -348,7 +346,7 @@ class Network:
                 return float(mean * 1.5 * ((1 - luck) ** (-1 / 2.5) - 1))
         return -mean * log(1 - luck)
 
-    def _received(self, sent: _Sent) -> Packet | Gap:
+    def _received(self, sent: _Sent) -> Packet | Parcel | Gap:
         """What is played now, for a packet whose time has come."""
         took, depth = sent.arrival - sent.number, float(self.delay_packets)
         if self.values["adaptive"]:

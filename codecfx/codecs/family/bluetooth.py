@@ -18,6 +18,7 @@ def _sbc(stream: Stream) -> dict[str, object]:
 
 SBC = Row(
     name="sbc",
+    header_bytes=4,
     title="SBC",
     family="Bluetooth",
     description="SBC: every Bluetooth headphone; eight bands, joint stereo, a pool of bits to a block",
@@ -41,6 +42,7 @@ SBC = Row(
 
 MSBC = Row(
     name="msbc",
+    header_bytes=4,
     title="MSBC",
     family="Bluetooth",
     description="mSBC: the wideband headset, SBC with all choices made (Hands-Free Profile 1.6)",

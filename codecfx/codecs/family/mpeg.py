@@ -78,6 +78,7 @@ def _mp3_details(payload: bytes) -> Mapping[str, str]:
 
 MP3 = Row(
     name="mp3",
+    header_bytes=4,
     title="MP3",
     family="MPEG",
     description="MP3 by LAME, 8 to 320 kbps: true constant, average or variable bitrate",
@@ -140,6 +141,7 @@ MP3 = Row(
 
 MP2 = Row(
     name="mp2",
+    header_bytes=4,
     title="MP2",
     family="MPEG",
     description="MPEG-1 and MPEG-2 layer II: digital radio, video CDs, DVDs of the PAL world",

@@ -138,6 +138,7 @@ VOX = Row(
 
 AMR = Row(
     name="amr",
+    header_bytes=1,
     title="AMR",
     family="mobile",
     description="AMR narrowband: mobile calls from 1999 on, eight modes from 4.75 to 12.2 kbps",
