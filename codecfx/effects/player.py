@@ -101,6 +101,7 @@ class Player:
         # told of everything posted that is good, with the sample where it applies [audio thread]
         self.on_event: Callable[[int, Event], None] | None = None
         self.ignored = 0  # what was posted and is no message, path or value
+        self.moves = 0  # parameters moved so far [any thread]
 
     def prepare(self, spec: StreamSpec, samples: int | None = None) -> None:
         """Get ready to play from the first sample, with the board's values as they were when this
@@ -285,6 +286,7 @@ class Player:
                     steered, value, glide_samples = what
                     steered.waiting.pop(0)
                     self._go(sample, steered, value, glide_samples, moved)
+        self.moves += len(moved)
         for steered, value in moved.items():
             try:
                 steered.move(value)

@@ -72,6 +72,11 @@ class Setlist:
         for wait in self._waits:
             wait.reset()
 
+    @property
+    def moves(self) -> int:
+        """As Player.moves, of all of them."""
+        return sum(player.moves for player in self._players)
+
     def restore(self) -> None:
         """As Player.restore. [control thread]"""
         for player in self._players:

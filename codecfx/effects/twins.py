@@ -6,6 +6,7 @@ then the sound goes over to it along a smooth step, and the first follows, unhea
 """
 
 from collections.abc import Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ _FADE_MS = 10
 # JUCE's own ramps are straight, with a corner at their end: Reverb's of 10 ms end unheard
 _SETTLE_MS = 10
 _PIECE_SAMPLES = 1024  # 0.1 ms of a reverb's time
+_APART_SAMPLES = 384
+_instances = count()
 
 
 class Twins:
@@ -51,7 +54,8 @@ class Twins:
         self._given: dict[str, Any] = {}  # what it has, and the one that is heard has not
         self._heard, self._done = 0, -1  # samples of the change that are over; none is under way: -1
         self._behind: list[Audio] = []  # what the other one has not been given yet
-        self._behind_samples = 0
+        # not all at once, where there are several
+        self._behind_samples = next(_instances) * _APART_SAMPLES % _PIECE_SAMPLES
 
     def set(self, parameter_id: str, value: Any) -> None:
         """Move to this value, as soon as no other change is under way. [audio thread]"""

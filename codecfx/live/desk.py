@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, silence
 from codecfx.effects.decks import Deck, Decks
 from codecfx.effects.dry_wet import SmoothGain, mixed
 from codecfx.effects.player import Event, Move
@@ -33,6 +33,9 @@ class Desk:
         self.decks, self._spec, self._memory = decks, spec, memory
         self.guard = Guard(spec.sample_rate, spec.channels)
         self.howl = HowlDetector(spec.sample_rate, spec.channels)
+        for ears in (self.guard, self.howl):  # what is done for the first time takes milliseconds
+            ears.process(silence(spec.channels, spec.sample_rate // 10))
+            ears.reset()
         self._loud = SmoothGain(spec.sample_rate, 0.0 if muted else 1.0)
         self._wet = SmoothGain(spec.sample_rate, 1.0)
         self._asked: deque[bool | None] = deque()

@@ -10,7 +10,6 @@ import gc
 import os
 import queue
 import sys
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
@@ -19,7 +18,7 @@ from codecfx.live.child import Orders, answering, first_order, further_orders, p
 
 _SWITCH_SECONDS = 5e-5
 _PRIORITY = 20  # of all threads but the audio's: above whatever else the machine does
-_ROUND_SECONDS = 0.05  # so often values and levels are told
+_PATIENCE_SECONDS = 0.2  # without sound for so long, there is a round all the same
 _FILE_BLOCK_SAMPLES = 256
 MAX_BLOCK_SAMPLES = 4096  # JACK's own limit is 8192; longer ones are cut
 
@@ -37,6 +36,8 @@ class Engine:
 
         _load_everything()
         self._say = say
+        self._commands: Orders | None = None
+        self._told_values: tuple[Any, int] | None = None  # of which deck, after how many moves
         self.memory = Memory(order["memory"])
         rate, channels = order["sample_rate"], order["channels"]
         self.memory.played.shape(order["heard_channels"])
@@ -64,9 +65,17 @@ class Engine:
 
         microphone, phones = plugged(order["microphone"]), plugged(order["phones"])
         rate, block = self._spec.sample_rate, order["block_samples"]
+        process, memory = self.desk.process, self.memory
         if microphone is None and phones is None:
-            return FileClock(self.desk.process, self.memory, rate, block or _FILE_BLOCK_SAMPLES)
-        return SoundCard(self.desk.process, self.memory, microphone, phones, rate, block)
+            return FileClock(process, memory, rate, block or _FILE_BLOCK_SAMPLES, self._call_round)
+        return SoundCard(process, memory, microphone, phones, rate, block, self._call_round)
+
+    def _call_round(self) -> None:
+        """Let there be a round now: right after a block, while nobody else wants Python's lock.
+        [audio thread]
+        """
+        if self._commands is not None:
+            self._commands.put({"do": "round"})
 
     def start(self) -> None:
         """Let it sound. Raises AudioDeviceError."""
@@ -78,16 +87,15 @@ class Engine:
 
     def serve(self, commands: Orders) -> None:
         """Do what the host says until it says no more."""
-        next_round = 0.0
+        self._commands = commands
         while True:
             told = _told(commands)
             for command in told:
                 if command["do"] == "end":
                     return
                 self._obey(command)
-            if time.monotonic() >= next_round:
+            if not told or any(command["do"] == "round" for command in told):
                 self._round()
-                next_round = time.monotonic() + _ROUND_SECONDS
 
     def end(self) -> None:
         """Leave in an orderly way, as far as the sound system lets us."""
@@ -102,7 +110,10 @@ class Engine:
         self.desk.heard.tell()
         self.desk.said.tell()
         newest, heard = cast(LiveDeck, self.decks.newest), cast(LiveDeck, self.decks.heard)
-        read_values(newest, self.memory.values)
+        moved = newest, newest.performer.moves
+        if moved != self._told_values:
+            self._told_values = moved
+            read_values(newest, self.memory.values)
         meters[Meter.VALUES_OF] = newest.number
         meters[Meter.DECK] = heard.number
         meters[Meter.CHANGING] = self.decks.is_changing
@@ -191,7 +202,7 @@ def _told(commands: Orders) -> list[dict[str, Any]]:
     """
     told: list[dict[str, Any]] = []
     try:
-        told.append(commands.get(timeout=_ROUND_SECONDS))
+        told.append(commands.get(timeout=_PATIENCE_SECONDS))
         while True:
             told.append(commands.get_nowait())
     except queue.Empty:

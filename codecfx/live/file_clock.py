@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from codecfx.live.memory import Memory, Meter
 from codecfx.live.sound_card import Process, Timing
@@ -13,10 +14,18 @@ _PATIENCE_SECONDS = 5.0
 class FileClock:
     """Plays what is in one ring through the desk into another, as fast as time goes by."""
 
-    def __init__(self, process: Process, memory: Memory, sample_rate: int, block_samples: int) -> None:
+    def __init__(
+        self,
+        process: Process,
+        memory: Memory,
+        sample_rate: int,
+        block_samples: int,
+        on_round: Callable[[], None],
+    ) -> None:
+        """`on_round` is `Timing`'s."""
         self._process, self._memory = process, memory
         self._rate, self._block = sample_rate, block_samples
-        self._timing = Timing(sample_rate, memory)
+        self._timing = Timing(sample_rate, memory, on_round)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="codecfx clock", daemon=True)
 

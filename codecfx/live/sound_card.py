@@ -22,6 +22,7 @@ _PRIORITY = 60  # below JACK's own threads, which have 70 and more
 _LOAD_SECONDS = 1.0
 _WORST_SECONDS = 5.0  # the worst is that of one or two such spans
 _WHEN_EVERY = 64  # blocks
+_ROUND_SECONDS = 0.05
 _END_SECONDS = 1.0
 
 
@@ -46,8 +47,10 @@ def plugged(told: dict[str, Any] | None) -> Plug | None:
 class Timing:
     """What each block costs of the time there is. [audio thread]"""
 
-    def __init__(self, sample_rate: int, memory: Memory) -> None:
+    def __init__(self, sample_rate: int, memory: Memory, on_round: Callable[[], None]) -> None:
+        """`on_round` is called twenty times a second, after a block: when there is time for others."""
         self._rate, self._meters = sample_rate, memory.meters
+        self._on_round, self._since_round = on_round, 0.0
         self._worst = [0.0, 0.0]
         self._load = self._since = 0.0
         self._beats = self._samples = self._block = 0
@@ -85,6 +88,10 @@ class Timing:
         if load > self._worst[0]:
             self._worst[0] = load
             self._meters[Meter.LOAD_WORST] = max(self._worst)
+        self._since_round += span
+        if self._since_round > _ROUND_SECONDS:
+            self._since_round = 0.0
+            self._on_round()
 
     def dropout(self, blocks: int = 1) -> None:
         """Sound was missing."""
@@ -114,16 +121,17 @@ class SoundCard:
         phones: Plug | None,
         sample_rate: int,
         block_samples: int,
+        on_round: Callable[[], None] = lambda: None,
     ) -> None:
         """Open it; `start` begins. `block_samples` is 0 for whatever the device has: with JACK anything
-        else costs another block.
+        else costs another block. `on_round` is `Timing`'s.
 
         Raises:
             AudioDeviceError: it does not open.
         """
         self._process, self._memory, self._rate = process, memory, sample_rate
         self._microphone, self._phones = microphone, phones
-        self._timing = Timing(sample_rate, memory)
+        self._timing = Timing(sample_rate, memory, on_round)
         # a slice is quicker than a list of channels
         self._picked = None if microphone is None else _picks(microphone.channels)
         self._given = None if phones is None else _picks(phones.channels)
