@@ -32,6 +32,7 @@ class Job:
     source: Path
     target: Path
     problem: str = ""
+    delta: str = ""  # what kind of delta it is to be, if not the order's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,18 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
         jobs.append(Job(source, target, "" if other is source else clash))
     sources = {_real(job.source) for job in jobs}
     return [_sparing(job, sources) for job in jobs]
+
+
+def with_deltas(jobs: Iterable[Job], kind: str) -> list[Job]:
+    """`jobs`, and beside each what the effects change of it: `voice.wav` and `voice.delta.wav`."""
+    jobs = list(jobs)
+    taken = {_real(one) for job in jobs for one in (job.source, job.target)}
+    both = []
+    for job in jobs:
+        target = job.target.with_stem(f"{job.target.stem}.delta")
+        clash = f"{job.source}: its delta would replace {target}; render it elsewhere"
+        both += [job, Job(job.source, target, job.problem or clash * (_real(target) in taken), kind)]
+    return both
 
 
 def _sparing(job: Job, sources: set[Path]) -> Job:
@@ -191,7 +204,7 @@ def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Out
         if is_take(job.source):
             return _render_take(job, order, on_progress)
         return render(
-            order.recipe.board(),
+            _recipe(job, order).board(),
             job.source,
             job.target,
             automation=order.recipe.controls(),
@@ -213,11 +226,10 @@ def _render(job: Job, order: Order, on_progress: Callable[[float], None]) -> Out
 
 def _render_take(job: Job, order: Order, on_progress: Callable[[float], None]) -> RenderReport:
     """A take as it was, but for what the order says: other effects, more controls, another seed."""
-    take, recipe = load_take(job.source), order.recipe
+    take, recipe = load_take(job.source), _recipe(job, order)
     board = None if recipe.is_bare else recipe.board()
-    if board is None and recipe.mix is not None:
-        board = take.preset.board()
-        board.set("mix", recipe.mix)
+    if board is None and (recipe.mix is not None or recipe.delta):
+        board = recipe.finished(take.preset.board())
     return take.render(
         job.target,
         board=board,
@@ -227,6 +239,10 @@ def _render_take(job: Job, order: Order, on_progress: Callable[[float], None]) -
         seed=order.seed,
         on_progress=on_progress,
     )
+
+
+def _recipe(job: Job, order: Order) -> Recipe:
+    return replace(order.recipe, delta=job.delta) if job.delta else order.recipe
 
 
 class _Worker:

@@ -225,11 +225,11 @@ def preset_table(
 
 def is_first_effect(board: Any) -> bool:
     """Whether a preset of `board` has it as its first and only effect, rather than as the board that it
-    makes: what is no chain, or is bypassed, since a preset's own values are but its mix.
+    makes: what is no chain, is bypassed, or a delta, since a preset's own values are but its mix.
     """
     from codecfx.effects.board import Chain
 
-    return not isinstance(board, Chain) or board.bypass
+    return not isinstance(board, Chain) or board.bypass or board.delta != "off"
 
 
 def _no_controls() -> "Controls":

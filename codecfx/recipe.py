@@ -22,6 +22,7 @@ class Recipe:
     automation: tuple[str, ...] = ()  # control files
     maps: tuple[str, ...] = ()  # more of them, or names of those that come along
     midi: str = ""  # a .mid
+    delta: str = ""  # "on" or "matched": what the board changes; "" keeps the preset's
 
     @property
     def is_bare(self) -> bool:
@@ -47,8 +48,14 @@ class Recipe:
             raise ConfigurationError(
                 "no effect given; choose a preset (-p hotel-wifi) or effects (-e opus:bitrate_kbps=8)"
             )
+        return self.finished(board)
+
+    def finished(self, board: "Pedalboard") -> "Pedalboard":
+        """`board`, with what is said of it as a whole. Raises ConfigurationError."""
         if self.mix is not None:
             board.set("mix", self.mix)
+        if self.delta:
+            board.set("delta", self.delta)
         return board
 
     def controls(self) -> "Controls":

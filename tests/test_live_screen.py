@@ -215,7 +215,7 @@ def test_a_parameter_says_where_it_stands_and_what_moves_it():
     assert row.split()[0] == "call.bitrate_kbps"
     assert row.rstrip().endswith("18 kbps       cc 21")
     assert 0 < row.count("━") < row.count("─")
-    chosen = Seen(host, "down", "down")
+    chosen = Seen(host, "down", "down", "down")
     assert "Bitrate: 2 to 510 kbps ──" in chosen.row("parameters")
 
 
@@ -238,7 +238,7 @@ def test_keys_do_what_they_should():
 def test_parameters_are_turned():
     host = ScriptedHost()
     bitrate = "call.bitrate_kbps"
-    Seen(host, "down", "j", "right", "l", "left", "h", "]", "[")
+    Seen(host, "down", "j", "j", "right", "l", "left", "h", "]", "[")
     assert host.asked == [
         ("turn", bitrate, value) for value in (19.0, 20.0, 19.0, 18.0, 31.0, pytest.approx(18, abs=1))
     ]
@@ -249,28 +249,28 @@ def test_parameters_are_turned():
 
 def test_a_value_is_typed():
     host = ScriptedHost()
-    seen = Seen(host, "down", "down", "enter")
+    seen = Seen(host, "down", "down", "down", "enter")
     assert seen.is_asking
     assert seen.entry.value == "18"
     assert "call.bitrate_kbps: 2 to 510 kbps" in seen.text
-    seen = Seen(host, *"jj", "enter", *"64", "enter", "m", "enter", "q", "enter")
+    seen = Seen(host, *"jjj", "enter", *"64", "enter", "m", "enter", "q", "enter")
     assert host.asked == [("turn", "call.bitrate_kbps", 64.0), ("mute",)]
     assert seen.is_asking  # and has not quit
     assert "bitrate_kbps is q; it takes 2 to 510 kbps" in seen.text
-    seen = Seen(host, *"jj", "enter", "9", "escape", "b")
+    seen = Seen(host, *"jjj", "enter", "9", "escape", "b")
     assert not seen.is_asking
     assert host.asked[2:] == [("bypass",)]
 
 
 def test_a_controller_is_learnt_and_forgotten():
     host = ScriptedHost()
-    seen = Seen(host, "down", "down", "L")
+    seen = Seen(host, "down", "down", "down", "L")
     assert host.asked == [("learn", "call.bitrate_kbps")]
     assert "move a control: it will move call.bitrate_kbps" in seen.text
     assert "move a control" in seen.row("18 kbps")
     Seen(host, "escape")
     assert host.asked[1:] == [("learn", "")]
-    seen = Seen(host, "down", "down", "delete")
+    seen = Seen(host, "down", "down", "down", "delete")
     assert host.asked[2:] == [("forget", "call.bitrate_kbps")]
     assert "no map 'call.bitrate_kbps'" in seen.text  # what cannot be is said
 
@@ -427,7 +427,7 @@ def test_a_key_that_is_held_turns_on_even_if_the_host_is_slow():
     host = ScriptedHost()
     old = host.status()
     host.status = lambda: old
-    Seen(host, "down", "down", "right", "right", "right")
+    Seen(host, "down", "down", "down", "right", "right", "right")
     assert [value for _, _, value in host.asked] == [19.0, 20.0, 21.0]
 
 

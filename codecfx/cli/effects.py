@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-_COMMON = ("mix", "bypass")
+_COMMON = ("mix", "bypass", "delta")
 
 
 def command(
@@ -42,7 +42,7 @@ def command(
         ],
         right=("ms at 48k",),
     )
-    print("\nmix (0 to 1) and bypass (on, off) are in all of them; network and damage in every codec:")
+    print("\nmix, bypass and delta are in all of them; network and damage in every codec:")
     print(f"network={'|'.join(PATHS)}, or")
     for group in (network, damage):
         print(textwrap.fill(", ".join(one.id for one in group.PARAMETERS), 80))

@@ -64,6 +64,15 @@ def command(
         int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Files at a time; 0: one per core.")
     ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    delta: Annotated[
+        bool, typer.Option("--delta", help="What the effects change: dry less wet, aligned.")
+    ] = False,
+    with_delta: Annotated[
+        bool, typer.Option("--with-delta", help="Beside each file its delta, NAME.delta.wav.")
+    ] = False,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="Of deltas: wet at the level of dry.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Of every effect and modulator.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a report in JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
@@ -72,14 +81,31 @@ def command(
 
     A take's folder renders to what was heard; with a preset, automation or a seed, to another version.
     """
-    from codecfx.batch import Order, plan, run
+    from codecfx.batch import Order, plan, run, with_deltas
     from codecfx.errors import ConfigurationError
     from codecfx.recipe import Recipe
 
     if not 0 <= tail <= 3600:
         raise ConfigurationError(f"--tail is {tail:g}; it takes 0 to 3600 seconds")
-    recipe = Recipe(preset, tuple(effect or ()), mix, tuple(automation or ()), tuple(maps or ()), midi)
+    if delta and with_delta:
+        raise ConfigurationError(
+            "--delta and --with-delta: the one is instead, the other beside; choose"
+        )
+    if matched and not (delta or with_delta):
+        raise ConfigurationError("--matched is of deltas; add --delta or --with-delta")
+    kind = "matched" if matched else "on"
+    recipe = Recipe(
+        preset,
+        tuple(effect or ()),
+        mix,
+        tuple(automation or ()),
+        tuple(maps or ()),
+        midi,
+        delta=kind if delta else "",
+    )
     planned = plan(inputs, output)
+    if with_delta:
+        planned = with_deltas(planned, kind)
     takes = _takes_of((job.source for job in planned), recipe)
     if not recipe.is_bare or len(takes) < len(planned) or not takes:
         recipe.check()  # whatever is wrong with it is wrong for every file: say so before the first

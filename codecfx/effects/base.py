@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from codecfx.audio import Audio, silence
 from codecfx.control.parameters import Change, Parameter, Value, by_id, checked
+from codecfx.effects.delta import KINDS, Delta
 from codecfx.effects.dry_wet import DryWet
 from codecfx.effects.layout import Layout
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec, without_garbage
@@ -36,6 +37,14 @@ MIX = Parameter(
 BYPASS = Parameter(
     "bypass", "Bypass", default=False, description="Dry at the same latency, faded over 20 ms"
 )
+DELTA = Parameter(
+    "delta",
+    "Delta",
+    default="off",
+    choices=KINDS,
+    description="What it changes: dry less wet, aligned; matched: wet at the level of dry",
+)
+COMMON = (MIX, BYPASS, DELTA)
 
 
 class Effect(ABC):
@@ -48,12 +57,15 @@ class Effect(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str] = ""
-    parameters: ClassVar[tuple[Parameter, ...]] = (MIX, BYPASS)
-    _mixes: ClassVar[bool] = True  # some pedalboard plugins have a `mix` of their own, and none of ours
+    parameters: ClassVar[tuple[Parameter, ...]] = COMMON
+    # some plugins have one of their own of that name, and none of ours
+    _mixes: ClassVar[bool] = True
+    _has_delta: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._mixes = any(one is MIX for one in cls.parameters)
+        cls._has_delta = any(one is DELTA for one in cls.parameters)
         for parameter in cls.__dict__.get("parameters", ()):
             setattr(cls, parameter.id, _ParameterAttribute(parameter))
 
@@ -142,6 +154,9 @@ class Effect(ABC):
         elif parameter is MIX or parameter is BYPASS:
             if self._running is not None:
                 self._running.set_wet(self._wet)
+        elif parameter is DELTA:
+            if self._running is not None and self._running.delta is not None:
+                self._running.delta.move_to(self._delta)
         else:
             self.apply(parameter, value)
 
@@ -179,6 +194,11 @@ class Effect(ABC):
             return 0.0
         return float(self._values["mix"]) if self._mixes else 1.0
 
+    @property
+    def _delta(self) -> str:
+        """What kind of delta."""
+        return str(self._values["delta"]) if self._has_delta else "off"
+
     # The stream
 
     @property
@@ -202,7 +222,8 @@ class Effect(ABC):
             UnsupportedFormat: a rate or channel count that this effect cannot take.
             CodecUnavailable: an engine is missing; says how to get it.
         """
-        self._running = DryWet(self.build(spec), spec.sample_rate, spec.channels, self._wet)
+        rate, built = spec.sample_rate, self.build(spec)
+        self._running = DryWet(built, rate, spec.channels, self._wet, Delta(rate, self._delta))
         self._spec = spec
         self._stale = False
 

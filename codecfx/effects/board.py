@@ -273,7 +273,12 @@ def as_native(plugin: Any) -> Any:
     """`plugin` as one of pedalboard's if it is nothing else, all through; otherwise None."""
     if is_native(plugin):
         return plugin
-    if isinstance(plugin, Container) and plugin.mix == 1 and not plugin.bypass:
+    if (
+        isinstance(plugin, Container)
+        and plugin.mix == 1
+        and not plugin.bypass
+        and plugin.delta == "off"
+    ):
         inner = [as_native(one) for one in plugin]
         if all(one is not None for one in inner):
             import pedalboard

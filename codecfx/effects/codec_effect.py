@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from codecfx import codecs
 from codecfx.codecs.base import Codec
 from codecfx.control.parameters import Parameter, Value, signature_of
-from codecfx.effects.base import BYPASS, MIX, Effect
+from codecfx.effects.base import COMMON, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import UnsupportedFormat
@@ -181,7 +181,7 @@ class CodecEffect(Effect):
 @cache
 def effect_of(codec: type[Codec]) -> type[CodecEffect]:
     """The effect class of a codec: its parameters, and mix and bypass, as attributes."""
-    common = (MIX, BYPASS, *network.PARAMETERS, *damage.PARAMETERS)
+    common = (*COMMON, *network.PARAMETERS, *damage.PARAMETERS)
     return type(
         codec.title,
         (CodecEffect,),

@@ -1,4 +1,4 @@
-"""Dry and wet, aligned: the mix of an effect with its own input, delayed by the effect's latency."""
+"""Dry and wet, aligned: an effect, and its own input, delayed by the effect's latency."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from codecfx.audio import Audio, silence
 
 if TYPE_CHECKING:
+    from codecfx.effects.delta import Delta
     from codecfx.effects.processor import Processor
 
 _RAMP_MS = 20  # short enough to feel at once, long enough not to be heard as a sound of its own
@@ -86,6 +87,10 @@ class SmoothGain:
         """Move there from the next block on, from wherever it is then. [any thread]"""
         self._wanted = gain
 
+    def rests_at(self, gain: float) -> bool:
+        """Whether it was there and still at the last sample. [audio thread]"""
+        return self._at == self._until and self.target == gain
+
     def is_still(self) -> bool:
         """Whether it is `target` all through the next block, which begins now. [audio thread]"""
         wanted = self._wanted
@@ -131,13 +136,23 @@ class DryWet:
     The wet gain (0 dry, 1 wet) is a `SmoothGain`. At 0 the output is the delayed input to the last bit,
     at 1 the processor's. Where a codec's delay is not a whole number of samples (speech codecs shift
     phases by up to 3 samples at 48 kHz), mixes in between comb by that fraction.
+
+    A `Delta` makes what is heard the difference from dry.
     """
 
-    def __init__(self, wet: "Processor", sample_rate: int, channels: int, gain: float) -> None:
+    def __init__(
+        self,
+        wet: "Processor",
+        sample_rate: int,
+        channels: int,
+        gain: float,
+        delta: "Delta | None" = None,
+    ) -> None:
         self.latency_samples = wet.latency_samples
         self._wet = wet
         self._dry = DelayLine(self.latency_samples, channels)
         self._gain = SmoothGain(sample_rate, gain)
+        self.delta = delta
 
     def set_wet(self, gain: float) -> None:
         """Move towards `gain` from the next block on, from wherever it is then. [any thread]"""
@@ -145,23 +160,25 @@ class DryWet:
 
     def process_block(self, block: Audio) -> Audio:
         wet = self._wet.process_block(block)
-        if self._gain.is_still():
-            if self._gain.target == 1:
-                self._dry.remember(block)
-                return wet
-            dry = self._dry.exchange(block)
-            if self._gain.target == 0:
-                return dry
-            gain = np.full(1, self._gain.target, np.float32)
-        else:
-            dry = self._dry.exchange(block)
-            gain = self._gain.next_gains(block.shape[1])
-        return mixed(dry, wet, gain)
+        is_still, is_wet = self._gain.is_still(), self.delta is None or self.delta.is_off()
+        if is_still and is_wet and self._gain.target == 1:  # as nearly always
+            self._dry.remember(block)
+            return wet
+        dry = self._dry.exchange(block)
+        if not is_still:
+            wet = mixed(dry, wet, self._gain.next_gains(block.shape[1]))
+        elif self._gain.target == 0:
+            wet = dry
+        elif self._gain.target != 1:
+            wet = mixed(dry, wet, np.full(1, self._gain.target, np.float32))
+        return wet if is_wet or self.delta is None else self.delta.process_block(dry, wet)
 
     def reset(self) -> None:
         self._wet.reset()
         self._dry.reset()
         self._gain.reset()
+        if self.delta is not None:
+            self.delta.reset()
 
 
 def mixed(dry: Audio, wet: Audio, gain: Audio) -> Audio:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from codecfx.control.parameters import Change, Curve, Parameter, Value
-from codecfx.effects.base import BYPASS, MIX, Effect, Ends
+from codecfx.effects.base import COMMON, Effect, Ends
 from codecfx.effects.board import LATENT_SETTINGS
 from codecfx.effects.native import GRID_SAMPLES, on_the_grid, only_offline, pedalboard, processor
 from codecfx.effects.processor import Processor, StreamSpec
@@ -117,7 +117,7 @@ class NativeEffect(Effect):
     @property
     def natives(self) -> list[Parameter]:
         """The plugin's own parameters."""
-        return [one for one in self.parameters if one is not MIX and one is not BYPASS]
+        return [one for one in self.parameters if not any(one is common for common in COMMON)]
 
     def _make(self) -> Any:
         if issubclass(self.plugin_class, pedalboard.Convolution):
@@ -279,7 +279,7 @@ def effect_of(plugin_class: Any) -> type[NativeEffect]:
     """The effect class of a built-in plugin: its parameters and their defaults are its own."""
     own = tuple(_parameters(plugin_class))
     ids = {parameter.id for parameter in own}
-    common = tuple(one for one in (MIX, BYPASS) if one.id not in ids)
+    common = tuple(one for one in COMMON if one.id not in ids)
     return type(
         plugin_class.__name__,
         (NativeEffect,),
@@ -358,7 +358,7 @@ def _external(plugin: Any) -> type[NativeEffect]:
             )
         )
     ids = {parameter.id for parameter in own}
-    common = tuple(one for one in (MIX, BYPASS) if one.id not in ids)
+    common = tuple(one for one in COMMON if one.id not in ids)
     return type(
         "ExternalEffect",
         (NativeEffect,),
