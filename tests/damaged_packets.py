@@ -28,7 +28,7 @@ def wrong(random):
     if random.random() < 0.2:
         values["xor"] = int(random.integers(256))
     if random.random() < 0.5:
-        values["hit"] = float(random.random())
+        values["packets_hit"] = float(random.random())
     return values | {"conceal": str(random.choice(CONCEALMENTS))}
 
 

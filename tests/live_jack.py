@@ -243,6 +243,53 @@ def test_a_server_that_dies_is_waited_for(tmp_path, by):
     assert soundfile.info(str(app.take.dry)).frames
 
 
+def engine_of(app):
+    """Its process."""
+    arguments = ["pgrep", "-P", str(app.process.pid), "-f", "live.engine"]
+    return int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()[0])
+
+
+def clients_of(server):
+    """Whoever has audio ports at a server, as it says."""
+    environment = os.environ | {"JACK_DEFAULT_SERVER": server.name, "JACK_NO_START_SERVER": "1"}
+    said = subprocess.run(["jack_lsp"], env=environment, capture_output=True, text=True, check=True)
+    return {line.partition(":")[0] for line in said.stdout.split("\n") if ":" in line} - {"system"}
+
+
+def test_an_engine_that_is_killed_comes_back_at_once(tmp_path):
+    with (
+        serving(flags="-t 5000") as server,
+        running(server, tmp_path, "-e", "opus:bitrate_kbps=24", "--no-midi", "--record") as app,
+    ):
+        app.until(lambda status: status["take_seconds"] > 1)
+        app.say("set opus.bitrate_kbps 9")
+        app.until(lambda status: knob(status, "opus.bitrate_kbps")["value"] == 9)
+        engine = engine_of(app)
+        began = time.monotonic()
+        os.kill(engine, signal.SIGKILL)
+        app.until(lambda status: status["restarts"] == 1 and status["state"] == "running")
+        assert time.monotonic() - began < 3
+        app.until(lambda status: status["take_seconds"] > 0.2)
+        assert knob(app.status, "opus.bitrate_kbps")["value"] == 9
+        assert len(clients_of(server)) == 1
+    assert len(list((tmp_path / "takes").iterdir())) == 2
+    assert soundfile.info(str(app.take.dry)).frames
+
+
+def test_a_host_that_is_killed_leaves_nothing_behind(tmp_path):
+    with serving(flags="-t 5000") as server:
+        app = App(server, tmp_path, "-e", "opus", "--record", "--no-midi", "--unmuted")
+        app.until(lambda status: status["take_seconds"] > 1)
+        engine = engine_of(app)
+        assert len(clients_of(server)) == 1
+        assert app.end(by=signal.SIGKILL) == -signal.SIGKILL
+        end = time.monotonic() + 3
+        while Path(f"/proc/{engine}").exists() or clients_of(server):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert soundfile.info(str(app.take.dry)).frames > RATE / 2
+
+
 def test_it_ends_at_once_while_the_server_is_gone(tmp_path):
     with serving(flags="-t 5000") as server:
         app = App(server, tmp_path, "-e", "opus", "--unmuted")

@@ -92,7 +92,7 @@ def test_earlier_packets_come_again():
 
 
 def test_only_a_share_is_hit():
-    hurt, damage = after(PAYLOADS, xor=1, hit=0.3)
+    hurt, damage = after(PAYLOADS, xor=1, packets_hit=0.3)
     count = sum(now != was for was, now in zip(PAYLOADS, hurt, strict=True))
     assert damage.damaged == count
     assert abs(count / 1000 - 0.3) < 4 * np.sqrt(0.21 / 1000)
@@ -120,7 +120,7 @@ def test_chance_is_the_seeds():
 
 # In an effect
 
-BROKEN = {"flip": 0.02, "swap": 0.02, "behind": 0.1, "hit": 0.5, "cut": 0.1}
+BROKEN = {"flip": 0.02, "swap": 0.02, "behind": 0.1, "packets_hit": 0.5, "cut": 0.1}
 CODECS = ("opus", "gsm", "mp3", "pcm", "sbc", "encodec", "encodec48", "lyra")
 
 
@@ -144,7 +144,11 @@ def test_the_same_samples_for_any_partition(name):
 def test_what_does_nothing_changes_nothing(name):
     audio = voice(RATE, 24_000, channels=2)
     bare = registry.find(name)()(audio, RATE)
-    for values in ({"hit": 0.5}, {"region": "all", "behind_packets": 9}, {"xor": 3, "hit": 0}):
+    for values in (
+        {"packets_hit": 0.5},
+        {"region": "all", "behind_packets": 9},
+        {"xor": 3, "packets_hit": 0},
+    ):
         assert same(registry.find(name)(**values)(audio, RATE), bare)
 
 
@@ -184,7 +188,7 @@ def test_what_gets_too_loud_is_clamped():
     # two of them overshoot where they are resampled
     for name, values in (
         ("pcm", {"xor": 64}),
-        ("gsm", {"xor": 85, "hit": 0.2}),
+        ("gsm", {"xor": 85, "packets_hit": 0.2}),
         ("g722", {"cut": 0.3}),
     ):
         peak = np.abs(registry.find(name)(**values)(quiet, RATE)).max()

@@ -1134,7 +1134,7 @@ WRONG = {
     ),
     "unknown container parameter": (
         V1 + '[[chain]]\neffect = "mix"\ngain_db = 8\n[[chain.chain]]\neffect = "opus"',
-        "chain[1].gain_db: mix: no parameter 'gain_db'; there is: bypass, mix",
+        "chain[1].gain_db: mix: no parameter 'gain_db'; there is: bypass, delta, mix",
     ),
     "unknown key": (
         V1 + "descripton = ''\n" + OPUS,

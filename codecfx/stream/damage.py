@@ -43,7 +43,12 @@ def _share(parameter_id: str, name: str, description: str, default: float = 0.0)
 
 
 PARAMETERS = (
-    _share("hit", "Hit", "Share of packets that flips, swaps, XOR and cuts reach", default=1.0),
+    _share(
+        "packets_hit",
+        "Packets hit",
+        "Share of packets that flips, swaps, XOR and cuts reach",
+        default=1.0,
+    ),
     _share("flip", "Bit flips", "Share of bytes in which a bit is flipped"),
     Parameter(
         "region",
@@ -178,7 +183,7 @@ class Damage:
         if behind and self._sent and (luck := self._chance.at(number, _BEHIND)) < behind:
             most = min(int(values["behind_packets"]), len(self._sent))
             packet = self._sent[-1 - int(luck / behind * most)]
-        hit = float(values["hit"])
+        hit = float(values["packets_hit"])
         if hit < 1 and self._chance.at(number, _HIT) >= hit:
             return packet
         if isinstance(packet.payload, bytes):
