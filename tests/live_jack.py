@@ -278,11 +278,11 @@ def test_an_engine_that_is_killed_comes_back_at_once(tmp_path):
 
 def test_a_host_that_is_killed_leaves_nothing_behind(tmp_path):
     with serving(flags="-t 5000") as server:
-        app = App(server, tmp_path, "-e", "opus", "--record", "--no-midi", "--unmuted")
-        app.until(lambda status: status["take_seconds"] > 1)
-        engine = engine_of(app)
-        assert len(clients_of(server)) == 1
-        assert app.end(by=signal.SIGKILL) == -signal.SIGKILL
+        with running(server, tmp_path, "-e", "opus", "--record", "--no-midi") as app:
+            app.until(lambda status: status["take_seconds"] > 1)
+            engine = engine_of(app)
+            assert len(clients_of(server)) == 1
+            assert app.end(by=signal.SIGKILL) == -signal.SIGKILL
         end = time.monotonic() + 3
         while Path(f"/proc/{engine}").exists() or clients_of(server):
             assert time.monotonic() < end
