@@ -4,11 +4,12 @@ All audio is float32 (channels, samples), and seeded: a test hears the same toda
 """
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from codecfx.audio import Audio, silence
 
@@ -33,6 +34,11 @@ def sine(hz: float, rate: int, samples: int, channels: int = 1, level: float = 0
 
 def tones(rate: int, samples: int, channels: int = 1, seed: int = 0, level: float = 0.4) -> Audio:
     """Music of sorts: thirteen sines up to 0.4 of the rate with slow swells, other ones per channel."""
+    return (level * _tones(rate, samples, channels, seed)).astype(np.float32)
+
+
+@lru_cache(16)  # many tests hear the same sound, which takes longer to make than to encode
+def _tones(rate: int, samples: int, channels: int, seed: int) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
     time = np.arange(samples) / rate
     hz = np.geomspace(110, 0.4 * rate, 13)
@@ -40,13 +46,19 @@ def tones(rate: int, samples: int, channels: int = 1, seed: int = 0, level: floa
     swells = 1 + 0.5 * np.sin(2 * np.pi * random.uniform(1, 5, (channels, 13, 1)) * time)
     partials = swells * np.sin(2 * np.pi * hz[:, np.newaxis] * time + phases)
     sound = partials.sum(axis=1)
-    return (level * sound / np.abs(sound).max()).astype(np.float32)
+    return sound / np.abs(sound).max()
 
 
 def voice(rate: int, samples: int, channels: int = 1, seed: int = 0, level: float = 0.5) -> Audio:
     """Speech of sorts, the same in every channel: a gliding glottal pulse through three formants, in
     syllables of 0.2 s with breath between them, up to 4 kHz.
     """
+    sound = _voice(rate, samples, seed)
+    return np.repeat(level * sound[np.newaxis], channels, axis=0).astype(np.float32)
+
+
+@lru_cache(16)
+def _voice(rate: int, samples: int, seed: int) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
     time = np.arange(samples) / rate
     pitch = 120 + 30 * np.sin(2 * np.pi * 1.3 * time) + 10 * np.sin(2 * np.pi * 0.4 * time + seed)
@@ -61,8 +73,7 @@ def voice(rate: int, samples: int, channels: int = 1, seed: int = 0, level: floa
         audible = np.clip((min(4000, 0.48 * rate) - hz) / 200, 0, 1)
         sound += formants * audible * np.sin(2 * np.pi * harmonic * turns)
     syllables = np.clip(1.4 * np.sin(np.pi * ((time / 0.2) % 1)), 0, 1)
-    sound = sound / np.abs(sound).max() * syllables + 0.003 * random.standard_normal(samples)
-    return np.repeat(level * sound[np.newaxis], channels, axis=0).astype(np.float32)
+    return sound / np.abs(sound).max() * syllables + 0.003 * random.standard_normal(samples)
 
 
 def recordings(*wanted: str) -> list[str]:
