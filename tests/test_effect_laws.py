@@ -137,6 +137,9 @@ def prepare(make):
 @cache
 def material(rate, channels, samples, seed=0):
     """Tones, a voice and some hiss: something for every effect to bite on. Not to be written to."""
+    quarter = rate // 4
+    if samples % quarter:  # the beginning of a sound that others hear too
+        return material(rate, channels, samples + -samples % quarter, seed)[:, :samples]
     audio = tones(rate, samples, channels, seed, level=0.3) + noise(channels, samples, seed, level=0.02)
     audio += voice(rate, samples, channels, level=0.4)
     audio.flags.writeable = False
@@ -152,12 +155,15 @@ def heard(effect, rate, channels, seconds=0.05):
 
 
 @of_every_effect
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(rate=rates, channels=channel_counts, sizes=blocks)
 def test_any_partition_gives_the_same_samples(prepare, name, rate, channels, sizes):
     effect = prepare(name, rate, channels)
     if effect is None:
         return
+    if effect.latency_ms > 500:  # long sounds: wide ones at low rates only
+        rate = max(one for one in HOST_RATES if one <= max(8000, 96_000 // channels))
+        effect = prepare(name, rate, channels)
     audio = heard(effect, rate, channels)
     whole = effect.process_block(audio).copy()
     assert whole.shape == audio.shape
@@ -428,20 +434,20 @@ def test_turning_mix_and_bypass_never_clicks(prepare, name):
 
 
 @of_every_effect
-@pytest.mark.parametrize("garbage", [np.nan, np.inf, -np.inf, 1e30, np.finfo(np.float32).max])
-def test_what_is_no_sound_counts_as_silence(prepare, name, garbage):
+def test_what_is_no_sound_counts_as_silence(prepare, name):
     effect = prepare(name)
     audio = heard(effect, 16000, 2).copy()
     holes = np.random.default_rng(2).random(audio.shape) < 0.01
     holes[:, 1000:1127] = True
     silent = np.where(holes, np.float32(0), audio)
     expected = effect.process_block(silent).copy()
-    effect.reset()
-    audio[holes] = garbage
-    assert same(stream_through(effect, audio, [64, 513]), expected)
     assert np.isfinite(expected).all()
-    effect.reset()
-    assert same(effect(audio, 16000), effect(silent, 16000))
+    called = effect(silent, 16000).copy()
+    for garbage in (np.nan, np.inf, -np.inf, 1e30, np.finfo(np.float32).max):
+        audio[holes] = garbage
+        streamed = prepare(name)
+        assert same(stream_through(streamed, audio, [64, 513]), expected), garbage
+        assert same(streamed(audio, 16000), called), garbage
 
 
 HURTS = {
@@ -455,24 +461,24 @@ HURTS = {
 
 
 @pytest.mark.parametrize("name", [one for one in EFFECTS if one != "pcm of one sample"])  # slow
-@pytest.mark.parametrize("hurt", HURTS)
-def test_the_sound_recovers_from_anything(prepare, name, hurt):
+def test_the_sound_recovers_from_anything(prepare, name):
     rate = 16000
     effect = prepare(name, rate, 1)
     begin, end = rate // 10, rate // 10 + 1000
     audio = np.tile(material(rate, 1, rate // 2), 2 + effect.latency_samples // (rate // 2) + 4)
     clean = effect.process_block(audio).copy()
-    effect.reset()
-    hurt_audio = audio.copy()
-    hurt_audio[:, begin:end] = HURTS[hurt](audio[:, begin:end])
-    output = effect.process_block(hurt_audio)
-    assert np.isfinite(output).all()
     after = slice(audio.shape[1] - rate // 2, None)  # two seconds later
-    assert rms_db(output[:, after]) == pytest.approx(rms_db(clean[:, after]), abs=1)
-    if name != "PitchShift":  # whose phases are arbitrary
-        # a lossy codec decides otherwise after another past: two of its decodings differ by its own
-        # noise, which for SILK at 20 kbps is 7.4 dB down, for CELP at 6.3 and 8 kbps 4.9
-        assert snr_db(clean[:, after], output[:, after]) > 4
+    for hurt, hurting in HURTS.items():
+        effect.reset()
+        hurt_audio = audio.copy()
+        hurt_audio[:, begin:end] = hurting(audio[:, begin:end])
+        output = effect.process_block(hurt_audio)
+        assert np.isfinite(output).all(), hurt
+        assert rms_db(output[:, after]) == pytest.approx(rms_db(clean[:, after]), abs=1), hurt
+        if name != "PitchShift":  # whose phases are arbitrary
+            # a lossy codec decides otherwise after another past: two of its decodings differ by its own
+            # noise, which for SILK at 20 kbps is 7.4 dB down, for CELP at 6.3 and 8 kbps 4.9
+            assert snr_db(clean[:, after], output[:, after]) > 4, hurt
 
 
 @of_every_effect
