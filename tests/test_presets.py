@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -300,8 +301,7 @@ def test_a_preset_keeps_the_level_and_never_clips(name, weights, rate):
         assert abs(change_db) <= most
 
 
-@pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(("name", "rate"), list(zip(SHIPPED, cycle(RATES))))
 def test_a_preset_streams_as_it_renders(name, rate):
     sound = full_mix(rate, rate)
     board = load_preset(name).board()
@@ -370,7 +370,9 @@ OTHER_RATES = sorted({*HOST_RATES} - {*RATES})
 
 @pytest.mark.parametrize(
     ("name", "rate"),
-    [(name, rate) for name in CLASSIC for rate in OTHER_RATES]
+    # the lowest, the highest, and of those between two each, in turn
+    [(name, rate) for name in CLASSIC for rate in (OTHER_RATES[0], OTHER_RATES[-1])]
+    + [(name, rate) for turn, name in enumerate(CLASSIC) for rate in OTHER_RATES[1 + turn % 3 : -1 : 3]]
     + [(name, rate) for name in NEURAL for rate in (OTHER_RATES[0], OTHER_RATES[-1])],
 )
 def test_a_preset_plays_at_any_rate(name, rate):
