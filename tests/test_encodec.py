@@ -131,7 +131,7 @@ def package_sound(model, codes):
 # Parity in double precision: the same mathematics
 
 
-@pytest.mark.parametrize("samples", [24_000, 24_137, 2881, 2241])
+@pytest.mark.parametrize("samples", [4_800, 9_737, 2881, 2241])
 def test_hop_by_hop_in_double_precision_is_the_package(samples):
     model = model_in(RANDOM, CAUSAL).double()
     read, on = checkpoint.load(RANDOM, CAUSAL), OnArrays()
