@@ -10,9 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pe
 demo: $(VENV)/.core
 	@$(BIN)/python examples/demo.py demo
 
-# A worker a core: numpy's own threads would only get in the way
+# A worker a core: numpy's own threads would only get in the way. What Python compiled is kept, since every
+# worker and hundreds of processes would compile it again
 test: $(VENV)/.all
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 vst3: $(VENV)/.all
 	$(BIN)/python -m pytest -q tests/vst3_plugins.py
