@@ -2,7 +2,8 @@
 
 Effects       `Opus`, `MP3`, `GSM`, ...: every codec as an effect, by the titles that `codecfx codecs`
               lists; `CodecEffect`, what they have in common
-Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture
+Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture;
+              `Split`: bands
 Natives       `native("Compressor", threshold_db=-20)`, `plugin("x.vst3")`: pedalboard's plugins with
               mix, bypass and label
 Presets       `load_preset`, `save_preset`, `preset_names`
@@ -36,6 +37,7 @@ _HOMES = {
     "Pedalboard": "codecfx.effects.board",
     "Chain": "codecfx.effects.board",
     "Mix": "codecfx.effects.board",
+    "Split": "codecfx.effects.split",
     "Effect": "codecfx.effects.base",
     "StreamSpec": "codecfx.effects.processor",
     "register": "codecfx.codecs",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from codecfx.effects.player import Move as Move
     from codecfx.effects.player import Player as Player
     from codecfx.effects.processor import StreamSpec as StreamSpec
+    from codecfx.effects.split import Split as Split
     from codecfx.errors import CodecFxError as CodecFxError
     from codecfx.presets import load_map as load_map
     from codecfx.presets import load_preset as load_preset

@@ -124,10 +124,10 @@ class Building:
 def table_of(plugin: Any, folder: Path) -> dict[str, Any]:
     """One plugin as a preset in `folder` has it: its name, its label, and every value."""
     from codecfx.effects.base import Effect
-    from codecfx.effects.board import Container, Mix
+    from codecfx.effects.board import Chain, Container
 
     if isinstance(plugin, Container):
-        table = _values(plugin, "mix" if isinstance(plugin, Mix) else "chain")
+        table = _values(plugin, "chain" if isinstance(plugin, Chain) else plugin.name)
         return table | {"chain": [table_of(inner, folder) for inner in plugin]}
     if isinstance(plugin, Effect) and not hasattr(plugin, "plugin_class"):
         return _values(plugin, plugin.name)

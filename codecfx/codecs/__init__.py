@@ -22,6 +22,8 @@ _BUILT_IN = {
     "soundstream": ("codecfx.codecs.lyra.lyra", "SoundStream"),
 }
 _FAMILY = "codecfx.codecs.family"
+# What else an effect may be called
+_OTHERS = ("chain", "mix", "split", "plugin")
 _registered: dict[str, type[Codec]] = {}
 
 
@@ -85,7 +87,7 @@ def register(codec: type[Codec]) -> type[Codec]:
     Raises:
         ValueError: the name is taken, or has upper-case letters.
     """
-    taken = (*_BUILT_IN, *_family(), *_registered, "chain", "mix", "plugin")
+    taken = (*_BUILT_IN, *_family(), *_registered, *_OTHERS)
     if codec.name in taken:
         raise ValueError(f"there is a codec '{codec.name}' already; choose another name")
     if codec.name != codec.name.lower():

@@ -176,6 +176,12 @@ class Effect(ABC):
         """Where a control takes a number that was given no ends of its own."""
         return parameter.minimum, parameter.maximum
 
+    def samples_before(self, parameter: Parameter) -> int:
+        """How late the sound is, within this effect, where a parameter meets it: 0 at the input, all of
+        the latency where dry and wet are mixed. Valid after `prepare`.
+        """
+        return self.latency_samples if parameter in COMMON else 0
+
     def value_of(self, parameter: Parameter) -> Value:
         """One parameter's plain value now."""
         return self._values[parameter.id]
@@ -198,6 +204,11 @@ class Effect(ABC):
     def _delta(self) -> str:
         """What kind of delta."""
         return str(self._values["delta"]) if self._has_delta else "off"
+
+    @property
+    def is_copyable(self) -> bool:
+        """Whether a copy of it sounds the same."""
+        return True
 
     # The stream
 

@@ -2,7 +2,8 @@
 
 `Pedalboard` and `Chain` run their plugins one after another, `Mix` side by side. A container is an
 effect itself, so containers nest, and each has a `mix`, a `bypass` and a latency: the sum of a chain's,
-the largest of a mix's, whose other branches wait for it.
+the largest of a mix's, whose other branches wait for it. Those that pedalboard does not have, `Split`,
+`MidSide` and `Generations`, are modules of their own.
 """
 
 import sys
@@ -17,7 +18,7 @@ from codecfx.effects.base import Effect
 from codecfx.effects.layout import Layout
 from codecfx.effects.processor import Processor, StreamSpec, without_garbage
 from codecfx.effects.routing import InParallel, InSeries
-from codecfx.errors import SameEffectTwice
+from codecfx.errors import ConfigurationError, SameEffectTwice
 
 if TYPE_CHECKING:
     from codecfx.effects.player import Automation
@@ -39,8 +40,12 @@ def _is_mix(plugin: object) -> bool:
 class Container(Effect, MutableSequence[Any]):
     """A list that is an effect: of pedalboard plugins, our effects, and containers of either."""
 
+    branches: ClassVar[tuple[str, ...]] = ()  # what each plugin gets, where it has a place of its own
+
     def __init__(self, plugins: Iterable[Any] | None = None, **settings: Any) -> None:
-        """Raises TypeError for what is no plugin, SameEffectTwice, UnknownName, ParameterError."""
+        """Raises TypeError for what is no plugin, SameEffectTwice, UnknownName, ParameterError;
+        ConfigurationError for plugins that have no place here.
+        """
         super().__init__(**settings)
         self._plugins: list[Any] = []
         self._built: list[tuple[Any, object]] = []
@@ -67,9 +72,10 @@ class Container(Effect, MutableSequence[Any]):
     def __setitem__(self, index: Any, value: Any) -> None:
         many = isinstance(index, slice)
         values = [_checked(one) for one in (value if many else [value])]
-        self._refuse_same_twice(values)
+        self._refuse(values)
         changed = list(self._plugins)
         changed[index] = values if many else values[0]
+        self._refuse_too_many(changed)
         self._plugins = changed  # one instance may stand twice for a moment, while two are swapped
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
@@ -79,8 +85,21 @@ class Container(Effect, MutableSequence[Any]):
         """Insert before `index`. Raises TypeError for what is no plugin, SameEffectTwice."""
         changed = list(self._plugins)
         changed.insert(index, _checked(value))
-        self._refuse_same_twice(changed)
+        self._refuse(changed)
         self._plugins = changed
+
+    def _refuse(self, plugins: Iterable[Any]) -> None:
+        """Raises ConfigurationError for plugins that cannot stand here together."""
+        plugins = list(plugins)
+        self._refuse_same_twice(plugins)
+        self._refuse_too_many(plugins)
+
+    def _refuse_too_many(self, plugins: list[Any]) -> None:
+        if self.branches and len(plugins) > len(self.branches):
+            raise ConfigurationError(
+                f"{self.name} has no place for {len(plugins)} plugins; it takes up to "
+                f"{len(self.branches)}, for {', '.join(self.branches)}: put several for one in a Chain"
+            )
 
     def _refuse_same_twice(self, plugins: Iterable[Any]) -> None:
         # A board cannot hold itself either. Plugins are kept: pedalboard makes a Python object for what
@@ -139,7 +158,7 @@ class Container(Effect, MutableSequence[Any]):
         return any(isinstance(plugin, Effect) and plugin.is_outdated for plugin in self._plugins)
 
     def build(self, spec: StreamSpec) -> Processor:
-        self._refuse_same_twice(self._plugins)
+        self._refuse(self._plugins)
         if self.quantum_samples == 1:
             built = self._connect(spec)
         else:
@@ -196,12 +215,8 @@ class Chain(Container):
     description: ClassVar[str] = "Effects one after another"
 
     def _connect(self, spec: StreamSpec) -> Processor:
-        built = _processors(self._plugins, spec)
-        late, self._upstream = 0, {}
-        for processor, plugins in built:
-            self._upstream |= {id(plugin): late for plugin in plugins}
-            late += processor.latency_samples
-        return InSeries(processor for processor, _ in built)
+        running, self._upstream = in_series(self._plugins, spec)
+        return running
 
 
 class Pedalboard(Chain):
@@ -217,9 +232,20 @@ class Mix(Container):
     description: ClassVar[str] = "Effects side by side, summed"
 
     def _connect(self, spec: StreamSpec) -> Processor:
-        built = (_processors([plugin], spec) for plugin in self._plugins)
-        branches = [InSeries(processor for processor, _ in branch) for branch in built]
+        branches = [in_series([plugin], spec)[0] for plugin in self._plugins]
         return InParallel(branches, spec.channels)
+
+
+def in_series(plugins: Iterable[Any], spec: StreamSpec) -> tuple[InSeries, dict[int, int]]:
+    """What runs for plugins one after another, on their grid; and by plugin, how late the sound is that
+    reaches it.
+    """
+    built = _processors(list(plugins), spec)
+    late, upstream = 0, dict[int, int]()
+    for processor, served in built:
+        upstream |= {id(plugin): late for plugin in served}
+        late += processor.latency_samples
+    return InSeries(processor for processor, _ in built), upstream
 
 
 def _processors(plugins: Iterable[Any], spec: StreamSpec) -> list[tuple[Processor, list[Any]]]:
@@ -274,7 +300,7 @@ def as_native(plugin: Any) -> Any:
     if is_native(plugin):
         return plugin
     if (
-        isinstance(plugin, Container)
+        isinstance(plugin, Chain | Mix)  # pedalboard has no others
         and plugin.mix == 1
         and not plugin.bypass
         and plugin.delta == "off"

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codecfx.control.parameters import Change, Parameter, Value
-from codecfx.effects.base import COMMON, Effect
+from codecfx.effects.base import Effect
 from codecfx.effects.board import Container, is_native
 from codecfx.errors import ConfigurationError, UnknownName
 
@@ -67,8 +67,7 @@ class Target:
         """How much later than a sound's own time in the file a change must come to meet it: by what is
         late before the effect, and for the mix of dry and wet, which comes last, by its own latency.
         """
-        own = self.effect.latency_samples if self.parameter in COMMON else 0
-        return self.place.upstream_samples + own
+        return self.place.upstream_samples + self.effect.samples_before(self.parameter)
 
 
 def places(board: Effect) -> Iterator[Place]:

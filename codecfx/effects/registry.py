@@ -5,10 +5,11 @@ from typing import Any
 from codecfx import codecs
 from codecfx.effects import codec_effect
 from codecfx.effects.base import Effect
-from codecfx.effects.board import Chain, Mix
+from codecfx.effects.board import Chain, Container, Mix
+from codecfx.effects.split import Split
 from codecfx.errors import ConfigurationError, UnknownName
 
-CONTAINERS: dict[str, type[Chain] | type[Mix]] = {"chain": Chain, "mix": Mix}
+CONTAINERS: dict[str, type[Container]] = {one.name: one for one in (Chain, Mix, Split)}
 
 
 def rebuilt(name: str, label: str, values: dict[str, Any]) -> Effect:
