@@ -32,6 +32,7 @@ from signals import (
 from codecfx.effects import registry
 from codecfx.effects.base import MIX
 from codecfx.effects.board import Chain, Mix, Pedalboard
+from codecfx.effects.mid_side import MidSide
 from codecfx.effects.processor import LOUDEST, StreamSpec
 from codecfx.effects.split import Split
 from codecfx.errors import CodecFxError, NotPrepared, UnsupportedFormat
@@ -87,8 +88,11 @@ CONTAINERS = {
         ],
         mix=0.9,
     ),
-    "split": lambda: Split([Opus(frame_ms=5), Chain(), PCM(bits=8)], low_hz=300, high_hz=2000, mix=0.8),
+    "split": lambda: Split(
+        [Opus(frame_ms=5), Chain(), MidSide([PCM(bits=8)])], low_hz=300, high_hz=2000, mix=0.8
+    ),
     "split natives": lambda: Split([pedalboard.Gain(-3), pedalboard.Delay(0.03)]),
+    "mid and side": lambda: MidSide([Opus(frame_ms=10), pedalboard.Gain(-3)]),
 }
 
 EFFECTS = [*CODECS, *registry.native_names(), *CONTAINERS]
