@@ -3,7 +3,7 @@
 Effects       `Opus`, `MP3`, `GSM`, ...: every codec as an effect, by the titles that `codecfx codecs`
               lists; `CodecEffect`, what they have in common
 Containers    `Pedalboard`, `Chain`, `Mix`: pedalboard's, for its plugins and ours in any mixture;
-              `Split`, `MidSide`: bands, the middle and the sides
+              `Split`, `MidSide`, `Generations`: bands, the middle and the sides, copies of copies
 Natives       `native("Compressor", threshold_db=-20)`, `plugin("x.vst3")`: pedalboard's plugins with
               mix, bypass and label
 Presets       `load_preset`, `save_preset`, `preset_names`
@@ -39,6 +39,7 @@ _HOMES = {
     "Mix": "codecfx.effects.board",
     "Split": "codecfx.effects.split",
     "MidSide": "codecfx.effects.mid_side",
+    "Generations": "codecfx.effects.generations",
     "Effect": "codecfx.effects.base",
     "StreamSpec": "codecfx.effects.processor",
     "register": "codecfx.codecs",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from codecfx.effects.board import Pedalboard as Pedalboard
     from codecfx.effects.codec_effect import CodecEffect as CodecEffect
     from codecfx.effects.codec_effect import effect_of as effect_of
+    from codecfx.effects.generations import Generations as Generations
     from codecfx.effects.mid_side import MidSide as MidSide
     from codecfx.effects.player import Move as Move
     from codecfx.effects.player import Player as Player

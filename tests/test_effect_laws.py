@@ -32,6 +32,7 @@ from signals import (
 from codecfx.effects import registry
 from codecfx.effects.base import MIX
 from codecfx.effects.board import Chain, Mix, Pedalboard
+from codecfx.effects.generations import Generations
 from codecfx.effects.mid_side import MidSide
 from codecfx.effects.processor import LOUDEST, StreamSpec
 from codecfx.effects.split import Split
@@ -93,6 +94,10 @@ CONTAINERS = {
     ),
     "split natives": lambda: Split([pedalboard.Gain(-3), pedalboard.Delay(0.03)]),
     "mid and side": lambda: MidSide([Opus(frame_ms=10), pedalboard.Gain(-3)]),
+    "generations": lambda: Generations(
+        [PCM(bits=7, rate_hz=11025), registry.find("Gain")(gain_db=-1), Mix([Opus(frame_ms=5)])],
+        generations=3,
+    ),
 }
 
 EFFECTS = [*CODECS, *registry.native_names(), *CONTAINERS]

@@ -23,7 +23,7 @@ _BUILT_IN = {
 }
 _FAMILY = "codecfx.codecs.family"
 # What else an effect may be called
-_OTHERS = ("chain", "mix", "split", "midside", "plugin")
+_OTHERS = ("chain", "mix", "split", "midside", "generations", "plugin")
 _registered: dict[str, type[Codec]] = {}
 
 

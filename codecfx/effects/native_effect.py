@@ -103,6 +103,11 @@ class NativeEffect(Effect):
         return self._is_ours or isinstance(self._plugin, pedalboard.ExternalPlugin)
 
     @property
+    def is_copyable(self) -> bool:
+        """Not a plugin that was handed in, whose knobs others may turn, or that came from a file."""
+        return self._is_ours
+
+    @property
     def file(self) -> tuple[str, str | None]:
         """The VST3 or AU file it was loaded from, and which of its plugins; "" for others."""
         return self._path, self._plugin_name

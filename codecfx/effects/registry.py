@@ -6,12 +6,13 @@ from codecfx import codecs
 from codecfx.effects import codec_effect
 from codecfx.effects.base import Effect
 from codecfx.effects.board import Chain, Container, Mix
+from codecfx.effects.generations import Generations
 from codecfx.effects.mid_side import MidSide
 from codecfx.effects.split import Split
 from codecfx.errors import ConfigurationError, UnknownName
 
 CONTAINERS: dict[str, type[Container]] = {
-    one.name: one for one in (Chain, Mix, Split, MidSide)
+    one.name: one for one in (Chain, Mix, Split, MidSide, Generations)
 }
 
 
