@@ -15,7 +15,7 @@
     label = "call"                   # optional: a name for controllers
 
     [[chain]]
-    effect = "mix"                   # or "chain": a container, whose plugins are its own `chain`
+    effect = "mix"                   # or "chain", "split", ...: a container with a `chain` of its own
     [[chain.chain]]
     effect = "Reverb"
 
