@@ -676,7 +676,7 @@ def test_effects_are_what_can_be_used(tmp_path):
     entries = as_json("effects", cwd=tmp_path)
     expected = {
         "codec": registry.codec_names(),
-        "container": ["chain", "mix"],
+        "container": ["chain", "mix", "split", "midside", "generations"],
         "pedalboard": registry.native_names(),
     }
     found = {kind: [one["name"] for one in entries if one["kind"] == kind] for kind in expected}
