@@ -69,9 +69,6 @@ class Building:
             if name.lower() in registry.CONTAINERS:
                 inner = self.plugins(settings.pop("chain", None), f"{where}.chain")
                 return registry.CONTAINERS[name.lower()](inner, **self._checked(kind, settings, where))
-            impulse = settings.get("impulse_response_filename")
-            if isinstance(impulse, str) and self._path:  # beside the preset, unless absolute
-                settings["impulse_response_filename"] = str(self._path.parent / impulse)
             return kind(**self._checked(kind, settings, where))
         except CodecFxError as error:
             self._problem(where, str(error))
@@ -87,8 +84,11 @@ class Building:
         except ConfigurationError as error:
             self._problem(where, str(error))
             return good
+        files = {one.id for one in kind.parameters if one.is_file}
         for key, value in settings.items():
             try:
+                if key in files and value and isinstance(value, str) and self._path:
+                    value = str(self._path.parent / value)  # beside the preset, unless absolute
                 if key == "label":
                     if not isinstance(value, str):
                         raise ConfigurationError(f"{kind.name}: label is {value!r}; it takes text")
@@ -127,10 +127,10 @@ def table_of(plugin: Any, folder: Path) -> dict[str, Any]:
     from codecfx.effects.board import Chain, Container
 
     if isinstance(plugin, Container):
-        table = _values(plugin, "chain" if isinstance(plugin, Chain) else plugin.name)
+        table = _values(plugin, "chain" if isinstance(plugin, Chain) else plugin.name, folder)
         return table | {"chain": [table_of(inner, folder) for inner in plugin]}
     if isinstance(plugin, Effect) and not hasattr(plugin, "plugin_class"):
-        return _values(plugin, plugin.name)
+        return _values(plugin, plugin.name, folder)
     return _native_table(plugin, folder)
 
 
@@ -147,10 +147,7 @@ def _native_table(plugin: Any, folder: Path) -> dict[str, Any]:
     if not isinstance(plugin, NativeEffect):
         plugin = wrap(plugin)
     if not isinstance(plugin.plugin, pedalboard.ExternalPlugin):
-        table = _values(plugin, plugin.name)
-        if "impulse_response_filename" in table:
-            table["impulse_response_filename"] = _seen_from(folder, table["impulse_response_filename"])
-        return table
+        return _values(plugin, plugin.name, folder)
     path, plugin_name = plugin.file
     if not path:
         raise PresetError(f"{plugin.name} does not say its file; load it with codecfx.plugin(path)")
@@ -173,12 +170,14 @@ def _seen_from(folder: Path, file: str) -> str:
     return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else str(absolute)
 
 
-def _values(effect: "Effect", name: str) -> dict[str, Any]:
+def _values(effect: "Effect", name: str, folder: Path) -> dict[str, Any]:
     label = {"label": effect.label} if effect.label else {}
     table: dict[str, Any] = {"effect": name, **label}
     groups: dict[str, dict[str, Any]] = {}  # of which only what is not neutral
     for one in effect.parameters:
         value = effect.values[one.id]
+        if one.is_file and value:
+            value = _seen_from(folder, str(value))
         if not one.group:
             table[one.id] = value
         elif value != one.default:

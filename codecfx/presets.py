@@ -23,7 +23,8 @@
 moves the sound is a part of it.
 
 `effect = "plugin"` with `path` (and `plugin_name`) loads a VST3 or AU; `state` is its own, in base64.
-A Convolution's `impulse_response_filename` lies beside the preset, unless its path is absolute.
+Files that a parameter names (a Convolution's, a donor, a trace of losses) lie beside the preset, unless
+their path is absolute.
 Values are stored plain and complete, so that a preset sounds the same when a default or a range of ours
 changes; `version` says how to read it, and `MIGRATIONS` bring older files up to date.
 """

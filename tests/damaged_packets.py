@@ -11,7 +11,8 @@ from signals import tones, voice
 
 from codecfx.effects import registry
 from codecfx.effects.processor import StreamSpec
-from codecfx.stream.damage import LOUDEST, REGIONS
+from codecfx.stream.bits import REGIONS
+from codecfx.stream.ears import LOUDEST
 from codecfx.stream.network import CONCEALMENTS
 
 RATE = 48_000

@@ -16,15 +16,25 @@ from codecfx.effects.processor import StreamSpec
 from codecfx.errors import ConfigurationError
 from codecfx.presets import load_preset, save_preset
 from codecfx.stream.chance import Chance
-from codecfx.stream.damage import LOUDEST, Damage, Parcel
+from codecfx.stream.damage import Damage
+from codecfx.stream.ears import LOUDEST, Parcel
 
 RATE = 48_000
-FORM = CodecFormat(RATE, 1, 960, 0)
 
 
-def after(payloads, seed=0, header_bytes=0, bits=None, **values):
+class Coded:
+    """What damage knows of a codec."""
+
+    format = CodecFormat(RATE, 1, 960, 0)
+    header_bytes = 0
+    codewords = 0
+
+
+def after(payloads, seed=0, header_bytes=0, bits=None, codewords=0, **values):
     """What becomes of payloads."""
-    damage = Damage(values, Chance(seed), FORM, header_bytes)
+    codec = Coded()
+    codec.header_bytes, codec.codewords = header_bytes, codewords
+    damage = Damage(values, Chance(seed), codec)
     packets = [Packet(one, 8 * len(one) if bits is None else bits) for one in payloads]
     parcels = damage.hit(packets, noise(1, 960 * len(packets)))
     return [one.packet.payload if isinstance(one, Parcel) else one.payload for one in parcels], damage
@@ -100,15 +110,15 @@ def test_only_a_share_is_hit():
 
 def test_tokens_stay_tokens():
     tokens = [RANDOM.integers(1024, size=(2, 8, 2)).astype(np.int32) for _ in range(300)]
-    bits = 2 * 8 * 2 * 10
-    flipped = after(tokens, flip=0.4, bits=bits)[0]
+    kind = {"bits": 2 * 8 * 2 * 10, "codewords": 1024}
+    flipped = after(tokens, flip=0.4, **kind)[0]
     changed = np.array(tokens) ^ np.array(flipped)
     assert set(np.unique(changed)) == {0, *(1 << np.arange(10))}
     assert abs((changed > 0).mean() - 0.4) < 0.02
-    assert (np.array(after(tokens, xor=255, bits=bits)[0]) == np.array(tokens) ^ 255).all()
-    early = np.array(after(tokens, xor=1, region="early", bits=bits)[0]) ^ np.array(tokens)
+    assert (np.array(after(tokens, xor=255, **kind)[0]) == np.array(tokens) ^ 255).all()
+    early = np.array(after(tokens, xor=1, region="early", **kind)[0]) ^ np.array(tokens)
     assert same(np.flatnonzero(early.any(axis=(0, 1, 3))), np.arange(3))  # of 8 books
-    cut = after(tokens, cut=0.5, bits=bits)[0]
+    cut = after(tokens, cut=0.5, **kind)[0]
     assert all(same(now, was[:, :4]) for was, now in zip(tokens, cut, strict=True))
 
 

@@ -15,7 +15,7 @@ def command(
     """List the effects, or one with its parameters, ranges and latency."""
     from codecfx.cli import catalogue
     from codecfx.cli.output import print_json, print_table
-    from codecfx.stream import damage, network
+    from codecfx.effects.codec_effect import GROUPS
     from codecfx.stream.network_paths import PATHS
 
     if name:
@@ -42,10 +42,11 @@ def command(
         ],
         right=("ms at 48k",),
     )
-    print("\nmix, bypass and delta are in all of them; network and damage in every codec:")
-    print(f"network={'|'.join(PATHS)}, or")
-    for group in (network, damage):
+    print("\nmix, bypass and delta are in all of them, and in every codec")
+    for group in GROUPS:
+        print(f"\n{group.ABOUT}:")
         print(textwrap.fill(", ".join(one.id for one in group.PARAMETERS), 80))
+    print(f"\nnetwork={'|'.join(PATHS)} sets several at once.")
     print("'codecfx effects NAME' shows the ranges; VST3 and AU: -e plugin:path=FILE")
 
 
@@ -85,14 +86,13 @@ def show(entry: dict[str, Any], as_json: bool) -> None:
 
 def _heading(group: str) -> str:
     """What parameters have in common that many effects have."""
+    from codecfx.effects.codec_effect import GROUPS
     from codecfx.stream.network_paths import PATHS
 
-    if group == "damage":
-        return (
-            "What happens to its packets: to bytes, or to tokens; never louder than 1.5 times the input"
-        )
-    names = ", ".join(PATHS)
-    return textwrap.fill(f"The network that its packets cross; network=NAME sets several: {names}", 80)
+    about = str({one.GROUP: one.ABOUT for one in GROUPS}[group])
+    if group == "network":
+        about += f"; network=NAME sets several: {', '.join(PATHS)}"
+    return textwrap.fill(about, 80)
 
 
 def default_words(parameter: dict[str, Any]) -> str:

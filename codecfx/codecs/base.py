@@ -41,7 +41,7 @@ class CodecFormat:
 class Packet:
     """One frame, encoded: bytes, or the integer tokens of a neural codec, (channels, books, hops)."""
 
-    payload: bytes | NDArray[np.int32]
+    payload: bytes | NDArray[np.int32]  # a token of -1 is a book that says nothing
     bits: int  # what a network would carry: for tokens, less than their bytes in memory
 
 
@@ -80,6 +80,8 @@ class Codec(Protocol):
     computes_long: ClassVar[bool] = False
     # How many bytes at a packet's beginning it cannot be decoded without
     header_bytes: ClassVar[int] = 0
+    # How many codewords each book has, of a codec whose packets are tokens; 0 for one of bytes
+    codewords: ClassVar[int] = 0
     format: CodecFormat
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:

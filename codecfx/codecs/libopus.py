@@ -86,6 +86,7 @@ def load() -> SimpleNamespace:
     library.opus_encoder_init.argtypes = (encoder.EncoderPointer, ctypes.c_int32, integer, integer)
     library.opus_decoder_init.argtypes = (decoder.DecoderPointer, ctypes.c_int32, integer)
     library.opus_get_version_string.restype = ctypes.c_char_p
+    has_copy = getattr(library, "opus_packet_has_lbrr", None)  # since libopus 1.4
     return SimpleNamespace(
         path=path,
         version=library.opus_get_version_string().decode(),
@@ -99,6 +100,7 @@ def load() -> SimpleNamespace:
         decoder_ctl=decoder.libopus_ctl,
         encode_float=encode,
         decode_float=decode,
+        has_copy=has_copy or (lambda packet, size: 0),
     )
 
 

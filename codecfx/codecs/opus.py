@@ -273,6 +273,7 @@ class Opus:
             got = self._lib.decode_float(self._decoder, payload, len(payload), address, size, 1)
             if got != size:
                 self._decode_one(None, address, frame)
+            self.repaired += got == size and self._lib.has_copy(payload, len(payload)) == 1
         else:
             self._decode_one(before, address, frame)
 
@@ -285,6 +286,7 @@ class Opus:
             self.set(parameter_id, value)
         self._waiting = None
         self._started = False
+        self.repaired = 0
 
     def describe(self, packet: Packet) -> Mapping[str, str]:
         payload = bytes(packet.payload)

@@ -66,6 +66,7 @@ class Parameter:
     change: Change = Change.IMMEDIATE
     description: str = ""
     group: str = ""  # of those that many effects have: "network"; neutral by default
+    is_file: bool = False  # the path of one, which in a preset is seen from the preset
 
     def __post_init__(self) -> None:
         if self.curve is Curve.EXPONENTIAL and self.minimum is not None and self.minimum <= 0:

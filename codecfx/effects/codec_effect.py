@@ -1,9 +1,10 @@
 """A codec as an effect. NEWCOMERS START HERE: `signal_path` is what happens to the sound."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar
 
 from codecfx import codecs
@@ -12,29 +13,38 @@ from codecfx.control.parameters import Parameter, Value, signature_of
 from codecfx.effects.base import COMMON, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
-from codecfx.errors import UnsupportedFormat
-from codecfx.stream import damage, network
+from codecfx.errors import ParameterError, UnsupportedFormat, shown
+from codecfx.stream import damage, generations, network
 from codecfx.stream.channels import MatchChannels, SideBySide, groups
 from codecfx.stream.distance import Distance, samples_of
+from codecfx.stream.generations import earlier_passes
 from codecfx.stream.link import Link
 from codecfx.stream.network_paths import parameters_of
 from codecfx.stream.resampling import there_and_back
+from codecfx.stream.splicing import Donor, donor_of
 from codecfx.stream.stage import Series, Stage
 
+GROUPS: tuple[ModuleType, ...] = (network, *damage.GROUPS, generations)
+"""What every codec effect has, neutral by default: each with a GROUP, its name, and its PARAMETERS."""
 
-def signal_path(link: Link, sample_rate: int, channels: int, far_samples: int = 0) -> Stage:
+
+def signal_path(
+    links: Sequence[Link], sample_rate: int, channels: int, far_samples: int = 0, resync: float = 0.0
+) -> Stage:
     """Host -> codec -> host, one line per thing that happens to the sound; what a stream does not need
-    is not there. Packets are lost and found in the link.
+    is not there. There is a link for each generation, and packets are lost and found in the last.
     """
+    link = links[-1]
     codec = link.codec.format
     folded = codec.channels != channels
-    there, back = there_and_back(
-        sample_rate, codec.sample_rate, codec.channels, codec.lookahead_samples
-    )
+    again = list(earlier_passes(links[:-1], resync))
+    lookahead = codec.lookahead_samples + int(Series(again).lookahead_samples)
+    there, back = there_and_back(sample_rate, codec.sample_rate, codec.channels, lookahead)
     return Series(
         [
             *([MatchChannels(channels, codec.channels)] if folded else []),
             *there,
+            *again,
             link.framed(),
             *back,
             *([link.ceiling(Fraction(sample_rate, codec.sample_rate))] if back else []),
@@ -54,7 +64,8 @@ class CodecMeter:
     now_kbps: float  # of the latest packets
     details: Mapping[str, str]  # of the latest packet: mode, bandwidth, ...; empty for plain codecs
     lost: int = 0  # packets that were not there when they were due
-    healed: int = 0  # that would have been lost but for their copy
+    concealed: int = 0  # of those, in whose place something else was heard
+    repaired: int = 0  # that were made good from other packets
     damaged: int = 0  # that were not what was sent
 
 
@@ -77,44 +88,74 @@ class CodecEffect(Effect):
     """
 
     codec: ClassVar[type[Codec]]
-    _links: tuple[Link, ...] = ()
+    _links: tuple[Link, ...] = ()  # of each group of channels
+    _earlier: tuple[Link, ...] = ()  # of all generations but the last
 
     @classmethod
     def spelled_out(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Also what `network` stands for: a path's name, "hotel", or a table of its parameters; and
-        `damage`, a table.
+        "damage" and the other groups, each a table of its own.
         """
         spelled = dict(settings)
         if network.GROUP in spelled:
             spelled = parameters_of(spelled.pop(network.GROUP)) | spelled
-        if isinstance(table := spelled.get(damage.GROUP), Mapping):
-            del spelled[damage.GROUP]
+        for group in GROUPS:
+            if group.GROUP not in spelled:
+                continue
+            table = spelled.pop(group.GROUP)
+            if not isinstance(table, Mapping):
+                known = ", ".join(one.id for one in group.PARAMETERS)
+                raise ParameterError(
+                    f"{group.GROUP} is {shown(table)}; it takes a table of {known}, each of which can "
+                    "also be set by itself"
+                )
             spelled = {**table, **spelled}
         return spelled
 
     def build(self, spec: StreamSpec) -> Processor:
-        parts = groups(spec.channels, self.codec.widest(self.values))
+        values = self.values
+        resync = float(values["resync"])
+        far = samples_of(float(values["distance_km"]), spec.sample_rate)
+        parts = groups(spec.channels, self.codec.widest(values))
+        passes = [self._links_of(spec, part.stop - part.start) for part in parts]
+        paths = [
+            signal_path(links, spec.sample_rate, part.stop - part.start, far, resync)
+            for part, links in zip(parts, passes, strict=True)
+        ]
+        self._links = tuple(links[-1] for links in passes)
+        self._earlier = tuple(link for links in passes for link in links[:-1])
+        stage = paths[0] if len(paths) == 1 else SideBySide(parts, paths)
+        return FixedLatency(stage, spec.channels)
+
+    def _links_of(self, spec: StreamSpec, channels: int) -> list[Link]:
+        """A link for each generation; what is wrong with packets is on the last."""
         at_once = spec.max_block_samples >= STEP_SAMPLES and getattr(
             self.codec, "gains_by_two_threads", False
         )
         beside = spec.live and getattr(self.codec, "computes_long", False)
-        links = []
-        settings = {one.id: self.values[one.id] for one in self.codec.parameters}
-        far = samples_of(float(self.values["distance_km"]), spec.sample_rate)
-        for part in parts:
-            codec = self.codec(spec.sample_rate, part.stop - part.start, settings)
-            links.append(Link(codec, self.values, in_two_threads=at_once, beside=beside))
-        paths = [
-            signal_path(link, spec.sample_rate, part.stop - part.start, far)
-            for part, link in zip(parts, links, strict=True)
-        ]
-        self._links = tuple(links)
-        stage = paths[0] if len(paths) == 1 else SideBySide(parts, paths)
-        return FixedLatency(stage, spec.channels)
+
+        def codec() -> Codec:
+            settings = {one.id: self.values[one.id] for one in self.codec.parameters}
+            return self.codec(spec.sample_rate, channels, settings)
+
+        def link(values: Mapping[str, Value], donor: Donor = ()) -> Link:
+            return Link(codec(), values, donor, in_two_threads=at_once, beside=beside)
+
+        file, share = str(self.values["splice_file"]), float(self.values["splice"])
+        if share and not file:
+            raise ParameterError(
+                f"splice is {share:g} and there is no splice_file; name an audio file to splice in"
+            )
+        donor = donor_of(codec(), file) if file else ()
+        first = [link({}) for _ in range(int(self.values["generations"]) - 1)]
+        return [*first, link(self.values, donor)]
 
     def apply(self, parameter: Parameter, value: Value) -> None:
         for link in self._links:
             link.set(parameter.id, value)
+        if parameter in self.codec.parameters:
+            for link in self._earlier:
+                link.set(parameter.id, value)
 
     @property
     def is_outdated(self) -> bool:
@@ -134,14 +175,15 @@ class CodecEffect(Effect):
         """How often, live, a codec was not done in time and the audio waited, since `prepare`.
         [any thread]
         """
-        return sum(link.late_runs for link in self._links)
+        return sum(link.late_runs for link in (*self._earlier, *self._links))
 
     @property
     def problem(self) -> str:
         """What went wrong in a codec, live, where silence was heard instead: the first exception since
         `prepare`, with its traceback; "" for none. [any thread]
         """
-        return next((link.problem for link in self._links if link.problem), "")
+        links = (*self._earlier, *self._links)
+        return next((link.problem for link in links if link.problem), "")
 
     @property
     def meter(self) -> CodecMeter:
@@ -161,7 +203,8 @@ class CodecEffect(Effect):
             now_kbps=sum(packet.bits for packet in latest) * frames_per_ms,
             details=codec.describe(latest[0]),
             lost=sum(link.lost for link in self._links),
-            healed=sum(link.healed for link in self._links),
+            concealed=sum(link.concealed for link in self._links),
+            repaired=sum(link.repaired for link in self._links),
             damaged=sum(link.damaged for link in self._links),
         )
 
@@ -181,7 +224,12 @@ class CodecEffect(Effect):
 @cache
 def effect_of(codec: type[Codec]) -> type[CodecEffect]:
     """The effect class of a codec: its parameters, and mix and bypass, as attributes."""
-    common = (*COMMON, *network.PARAMETERS, *damage.PARAMETERS)
+    common = (
+        *COMMON,
+        *network.PARAMETERS,
+        *damage.parameters_for(codec),
+        *generations.PARAMETERS,
+    )
     return type(
         codec.title,
         (CodecEffect,),

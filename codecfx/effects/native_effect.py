@@ -311,6 +311,7 @@ def _parameters(plugin_class: type[Any]) -> list[Parameter]:
             default="",
             change=Change.PREPARE,
             description="Path of an audio file",
+            is_file=True,
         )
         return [file, Parameter("mix", "Mix", default=1.0, minimum=0.0, maximum=1.0)]
     ids = [

@@ -2,7 +2,8 @@
 
 The codec's own way is always asked, so that its decoder knows of the gap. What is heard instead begins
 as the last waves going on, and goes back into the sound along a short ramp; but for silence, whose
-nature is a click.
+nature is a click. Seams, where a packet is there that does not follow the one before, are gone over in
+the same way.
 """
 
 from collections import deque
@@ -14,7 +15,7 @@ import numpy as np
 
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import CodecFormat, Packet
-from codecfx.stream.damage import Parcel
+from codecfx.stream.ears import Parcel
 
 _EDGE_MS, _FADE_MS = 5.0, 20.0
 _SHORTEST_MS, _LONGEST_MS = 2.5, 20.0  # of a wave that is repeated: 400 to 50 Hz
@@ -80,7 +81,7 @@ class Concealment:
 
     def filled(self, frames: Audio, due: Sequence[object]) -> Audio:
         """What the decoder gave, float32 (channels, k * frame), with other sound in gaps."""
-        if self._filling is None and not any(isinstance(one, Gap) for one in due):
+        if self._filling is None and not any(isinstance(one, Gap) or _is_seam(one) for one in due):
             self._keep(frames)
             return frames
         frames = frames.copy()
@@ -89,6 +90,8 @@ class Concealment:
             if isinstance(one, Gap) and one.conceal not in _OWN:
                 self._fill(frame, one)
                 continue
+            if self._filling is None and _is_seam(one):
+                self._filling = _Waves(self._sound_before(), self._per_ms)
             if self._filling is not None:
                 self._come_back(frame)
             self._keep(frame)
@@ -105,28 +108,30 @@ class Concealment:
             frame[:] = 0
             self._filling = None
         elif self._filling is None:
-            past = np.concatenate((silence(self._channels, self._kept), *self._past), axis=1)
-            past = past[:, -self._kept :]
-            waves = _Waves(past, self._per_ms).next(frame.shape[1])
+            past = self._sound_before()
             self._filling = self._made(gap, past)
-            frame[:] = waves + (self._filling.next(frame.shape[1]) - waves) * self._ramp(frame.shape[1])
+            frame[:] = self._filling.next(frame.shape[1])
+            self._go_over(_Waves(past, self._per_ms), frame)
         else:
             frame[:] = self._filling.next(frame.shape[1])
+
+    def _sound_before(self) -> Audio:
+        past = np.concatenate((silence(self._channels, self._kept), *self._past), axis=1)
+        return past[:, -self._kept :]
 
     def _come_back(self, frame: Audio) -> None:
         """The first frame that is there again."""
         assert self._filling is not None
-        old = self._filling.next(frame.shape[1])
-        frame[:] = old + (frame - old) * self._ramp(frame.shape[1])
+        self._go_over(self._filling, frame)
         self._filling = None
 
-    def _ramp(self, samples: int) -> Audio:
-        """From 0 to 1 along half a wave of a cosine, then 1, (samples,)."""
+    def _go_over(self, old: _Filling, frame: Audio) -> None:
+        """Begin a frame as what was heard so far, along half a wave of a cosine."""
         milliseconds = _FADE_MS if isinstance(self._filling, _Nothing) else _EDGE_MS
-        rising = max(1, min(samples, round(milliseconds * self._per_ms)))
-        ramp = np.ones(samples, np.float32)
-        ramp[:rising] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(rising) + 0.5) / rising)
-        return ramp
+        samples = max(1, min(frame.shape[1], round(milliseconds * self._per_ms)))
+        ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(samples) + 0.5) / samples)
+        begin, before = frame[:, :samples], old.next(samples)
+        begin[:] = before + (begin - before) * ramp.astype(np.float32)
 
     def _made(self, gap: Gap, past: Audio) -> _Filling:
         if gap.conceal == "noise":
@@ -134,6 +139,10 @@ class Concealment:
         if gap.conceal == "stretch":
             return _Waves(past, self._per_ms)
         return _Nothing(self._channels)
+
+
+def _is_seam(due: object) -> bool:
+    return isinstance(due, Parcel) and due.is_seam
 
 
 class _Nothing:

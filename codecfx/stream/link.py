@@ -20,11 +20,13 @@ import numpy as np
 from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
-from codecfx.stream import damage, network
 from codecfx.stream.beside import Beside
 from codecfx.stream.concealment import Concealment, Gap
-from codecfx.stream.damage import Ceiling, Damage, Ears, Parcel
+from codecfx.stream.damage import Damage
+from codecfx.stream.ears import Ceiling, Ears, Parcel
 from codecfx.stream.framing import Framed
+from codecfx.stream.network import Network
+from codecfx.stream.splicing import Donor
 
 Due: TypeAlias = Packet | Parcel | Gap
 """What a decoder gets when a packet is due."""
@@ -53,11 +55,13 @@ class Link:
         self,
         codec: Codec,
         values: Mapping[str, Value] | None = None,
+        donor: Donor = (),
         *,
         in_two_threads: bool = False,
         beside: bool = False,
     ) -> None:
-        """`values` hold parameters of network and damage; without, all is well.
+        """`values` hold parameters of network and damage; without, all is well. Packets of `donor` may
+        be spliced in.
 
         `in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
         `beside` computes runs in a thread of their own, each a run later: for live, where one takes
@@ -67,11 +71,8 @@ class Link:
         self.meter = LinkMeter()
         form = codec.format
         packet_ms = 1000 * form.frame_samples / form.sample_rate
-        self._network = network.Network(values or {}, packet_ms, form.run_frames)
-        header = getattr(
-            codec, "header_bytes", 0
-        )  # of codecs whose packets begin with how to read them
-        self._damage = Damage(values or {}, self._network.chance, form, header)
+        self._network = Network(values or {}, packet_ms, form.run_frames)
+        self._damage = Damage(values or {}, self._network.chance, codec, donor)
         self.ears = Ears(form.frame_samples)
         self._concealment = Concealment(form, int(self._network.values["seed"]))
         self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
@@ -107,11 +108,10 @@ class Link:
         """Change a next-frame parameter from the frame on that is being filled, also where frames are
         computed in runs. What is slow about it happens here, not in the audio. [control thread]
         """
-        announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
-        if parameter_id in network.IDS | damage.IDS:
-            announce = None
-        if announce is not None and self._beside is None:  # whose worker has the time itself
-            announce(parameter_id, value)
+        if not self._ways_to(parameter_id) and self._beside is None:  # whose worker has the time itself
+            announce = getattr(self.codec, "announce", None)  # of codecs that open an encoder for it
+            if announce is not None:
+                announce(parameter_id, value)
         framed = self._framed() if self._framed else None
         waiting = framed.waiting_samples if framed else 0
         frame = waiting // self.codec.format.frame_samples
@@ -136,14 +136,19 @@ class Link:
 
     def _apply(self, where: tuple[int, str], value: Value) -> None:
         frame, parameter_id = where
-        if parameter_id in network.IDS:
-            self._network.set(parameter_id, value, frame)
-        elif parameter_id in damage.IDS:
-            self._damage.set(parameter_id, value, frame)
-        elif frame:
+        ways = self._ways_to(parameter_id)
+        for way in ways:
+            way.set(parameter_id, value, frame)
+        if ways:
+            return
+        if frame:
             self.codec.set_within(parameter_id, value, frame)  # type: ignore[attr-defined]
         else:
             self.codec.set(parameter_id, value)
+
+    def _ways_to(self, parameter_id: str) -> list[Damage | Network]:
+        """Whose parameter it is; nobody's here for one of the codec's."""
+        return [one for one in (self._damage, self._network) if parameter_id in one.ids]
 
     def _compute(self, frames: Audio) -> Audio:
         if self._decoder is None or frames.shape[1] < 2 * _PART_SAMPLES:
@@ -179,7 +184,7 @@ class Link:
         frames = self.codec.decode(self._concealment.packets(due))
         if not isfinite(np.vdot(frames, frames)):  # one cheap look before the exact one
             frames = np.where(np.isfinite(frames), frames, np.float32(0))
-        return self._concealment.filled(self.ears.limited(frames, due), due)
+        return self.ears.again(self._concealment.filled(self.ears.limited(frames, due), due))
 
     @property
     def lost(self) -> int:
@@ -187,9 +192,20 @@ class Link:
         return self._network.lost
 
     @property
-    def healed(self) -> int:
-        """How many would have been lost but for their copy. [any thread]"""
-        return self._network.healed
+    def repaired(self) -> int:
+        """How many were made good from other packets: a copy came, or the codec had one in the next.
+        [any thread]
+        """
+        return self._network.healed + self._from_copies
+
+    @property
+    def concealed(self) -> int:
+        """In whose place something else was heard. [any thread]"""
+        return self._network.lost - self._from_copies
+
+    @property
+    def _from_copies(self) -> int:
+        return int(getattr(self.codec, "repaired", 0))  # of codecs with forward error correction
 
     @property
     def damaged(self) -> int:

@@ -16,11 +16,10 @@ from collections.abc import Mapping, Sequence
 from math import floor
 
 from codecfx.control.parameters import Value
-from codecfx.stream.chance import Chance
+from codecfx.stream.chance import Chance, Purpose
 
 PATTERNS = ("random", "drift", "bursts", "periodic", "drawn", "trace")
 _MARKS = frozenset("xX#1")
-_LOST, _KNOT = 0, 1  # purposes
 
 
 class Loss:
@@ -36,7 +35,7 @@ class Loss:
         if rate <= 0:
             self._is_bad = None
             return False
-        luck = self._chance.at(number, _LOST)
+        luck = self._chance.at(number, Purpose.LOST)
         pattern = values["loss_pattern"]
         if pattern == "bursts":
             return self._is_in_a_burst(luck, rate, float(values["burst_packets"]))
@@ -74,7 +73,7 @@ class Loss:
         """The rate there: on a smooth way between random knots, one a period."""
         knot = floor(periods)
         part = periods - knot
-        one, other = (self._chance.at(at, _KNOT) for at in (knot, knot + 1))
+        one, other = (self._chance.at(at, Purpose.KNOT) for at in (knot, knot + 1))
         way = one + (other - one) * part * part * (3 - 2 * part)
         return 2 * rate * way if rate <= 0.5 else 1 - 2 * (1 - rate) * (1 - way)
 

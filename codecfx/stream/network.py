@@ -15,39 +15,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, cos, inf, log, pi, sqrt
 from pathlib import Path
-from typing import Any
 
 from codecfx.codecs.base import Packet
-from codecfx.control.parameters import Change, Curve, Parameter, Value
+from codecfx.control.parameters import Change, Curve, Value
 from codecfx.errors import ParameterError
-from codecfx.stream.chance import Chance
+from codecfx.stream.chance import Chance, Purpose
 from codecfx.stream.concealment import Gap
-from codecfx.stream.damage import Parcel
+from codecfx.stream.ears import Parcel
 from codecfx.stream.loss import PATTERNS, Loss
-from codecfx.stream.plan import Plan
+from codecfx.stream.plan import Plan, of_packets, shares_of
 
 GROUP = "network"
+ABOUT = "The network that its packets cross"
 CONCEALMENTS = ("codec", "repeat", "stretch", "fade", "noise", "silence")
 _SHAPES = ("uniform", "normal", "exponential", "pareto")
-_JITTER, _ANGLE, _REORDER, _DUPLICATE, _COPY, _COPY_ANGLE, _STICK = range(2, 9)  # purposes of chance
 _LONGEST_DETOUR = 3  # packets that overtake one
 _SETTLING = 0.995  # what is left of an adaptive buffer's depth with every packet
 _MOST_LATE = 64  # packets that are waited for after their time
 
 
-def _parameter(parameter_id: str, name: str, default: Value, **more: Any) -> Parameter:
-    return Parameter(parameter_id, name, default, group=GROUP, **({"change": Change.NEXT_FRAME} | more))
+_parameter = of_packets(GROUP)
+_share = shares_of(GROUP)
 
-
+TEMPO = _parameter(
+    "tempo_bpm", "Tempo", 120.0, minimum=20.0, maximum=400.0, unit="bpm", description="Of all beats"
+)
 PARAMETERS = (
-    _parameter(
-        "loss",
-        "Packet loss",
-        0.0,
-        minimum=0.0,
-        maximum=1.0,
-        description="Share of packets that are lost",
-    ),
+    _share("loss", "Packet loss", "Share of packets that are lost"),
     _parameter(
         "loss_pattern",
         "Loss pattern",
@@ -85,9 +79,7 @@ PARAMETERS = (
         unit="beats",
         description="Instead of milliseconds; 0: not in beats",
     ),
-    _parameter(
-        "tempo_bpm", "Tempo", 120.0, minimum=20.0, maximum=400.0, unit="bpm", description="Of the beats"
-    ),
+    TEMPO,
     _parameter(
         "loss_steps",
         "Drawn loss",
@@ -100,6 +92,7 @@ PARAMETERS = (
         "Loss trace",
         "",
         change=Change.PREPARE,
+        is_file=True,
         description="Path of a file: a line, or a character, a packet; 1 or x for lost, 0 or . for not",
     ),
     _parameter(
@@ -118,21 +111,11 @@ PARAMETERS = (
         choices=_SHAPES,
         description="How delays are distributed",
     ),
-    _parameter(
-        "reorder",
-        "Reordering",
-        0.0,
-        minimum=0.0,
-        maximum=1.0,
-        description="Share of packets that one to three later ones overtake",
-    ),
-    _parameter(
+    _share("reorder", "Reordering", "Share of packets that one to three later ones overtake"),
+    _share(
         "duplicate",
         "Duplication",
-        0.0,
-        minimum=0.0,
-        maximum=1.0,
-        description="Share of packets that are sent again a packet later, which a buffer can use",
+        "Share of packets that are sent again a packet later, which a buffer can use",
     ),
     _parameter(
         "bandwidth_kbps",
@@ -193,13 +176,11 @@ PARAMETERS = (
         description="Instead of a lost packet: the codec's own, the last packet, the last waves, a "
         "fade, noise, or silence, which clicks",
     ),
-    _parameter(
+    _share(
         "stick",
         "Stick",
-        1.0,
-        minimum=0.0,
-        maximum=1.0,
-        description="With repeat: the chance that a gap is filled with the last packet",
+        "With repeat: the chance that a gap is filled with the last packet",
+        default=1.0,
     ),
     _parameter(
         "stick_packets",
@@ -220,7 +201,6 @@ PARAMETERS = (
         description="Of all chance",
     ),
 )
-IDS = frozenset(one.id for one in PARAMETERS)
 NEUTRAL: Mapping[str, Value] = {one.id: one.default for one in PARAMETERS}
 _WRONG = ("loss", "jitter_ms", "reorder", "bandwidth_kbps")  # what keeps packets from being in time
 
@@ -264,6 +244,11 @@ class Network:
         self._look()
 
     @property
+    def ids(self) -> frozenset[str]:
+        """The parameters that it knows."""
+        return frozenset(self._plan.values)
+
+    @property
     def values(self) -> Mapping[str, Value]:
         """The parameters, as they are for the next packet."""
         return self._plan.values
@@ -303,15 +288,15 @@ class Network:
         waits = self._queued(packet.bits)
         is_lost = self._loss.is_lost(number, values) or waits == inf
         again = float(values["duplicate"])
-        if again and self._sent and self.chance.at(number, _DUPLICATE) < again and not is_lost:
+        if again and self._sent and self.chance.at(number, Purpose.DUPLICATE) < again and not is_lost:
             before = self._sent[-1]
-            copy = number + waits + self._jitter(_COPY, _COPY_ANGLE)
+            copy = number + waits + self._jitter(Purpose.COPY, Purpose.COPY_ANGLE)
             due = before.number + self.delay_packets
             before.is_healed = before.arrival > due >= copy
             before.arrival = min(before.arrival, copy)
-        arrival = inf if is_lost else number + waits + self._jitter(_JITTER, _ANGLE)
+        arrival = inf if is_lost else number + waits + self._jitter(Purpose.JITTER, Purpose.ANGLE)
         reorder = float(values["reorder"])
-        if reorder and (luck := self.chance.at(number, _REORDER)) < reorder:
+        if reorder and (luck := self.chance.at(number, Purpose.REORDER)) < reorder:
             arrival += 1 + int(luck / reorder * _LONGEST_DETOUR)
         self._sent.append(_Sent(packet, number, arrival))
 
@@ -330,7 +315,7 @@ class Network:
         # a packet takes as long as it has to sound, at most: that much is no delay but the link's rate
         return inf if is_full else max(0.0, backlog + through - self._packet_ms) / self._packet_ms
 
-    def _jitter(self, purpose: int, angle: int) -> float:
+    def _jitter(self, purpose: Purpose, angle: Purpose) -> float:
         """A packet's own delay, in packets' times, of the mean that is set."""
         mean = float(self.values["jitter_ms"]) / self._packet_ms
         if not mean:
@@ -370,7 +355,7 @@ class Network:
             str(values["conceal"]),
             float(values["stick"]),
             int(values["stick_packets"]),
-            self.chance.at(sent.number, _STICK),
+            self.chance.at(sent.number, Purpose.STICK),
         )
 
 

@@ -1,8 +1,36 @@
 """Plans: parameters that change at a packet, whenever somebody says so."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 
-from codecfx.control.parameters import Parameter, Value
+from codecfx.control.parameters import Change, Parameter, Value
+
+
+def of_packets(group: str) -> Callable[..., Parameter]:
+    """How parameters of a group are declared that change at a packet, unless they say otherwise."""
+
+    def declared(parameter_id: str, name: str, default: Value, **more: Any) -> Parameter:
+        return Parameter(
+            parameter_id, name, default, group=group, **({"change": Change.NEXT_FRAME} | more)
+        )
+
+    return declared
+
+
+def shares_of(group: str) -> Callable[..., Parameter]:
+    """The same for fractions from 0 to 1, 0 unless they say otherwise."""
+    return partial(_share, of_packets(group))
+
+
+def _share(
+    declared: Callable[..., Parameter],
+    parameter_id: str,
+    name: str,
+    description: str,
+    default: float = 0.0,
+) -> Parameter:
+    return declared(parameter_id, name, default, minimum=0.0, maximum=1.0, description=description)
 
 
 class Plan:

@@ -78,6 +78,7 @@ class EnCodec:
         licence="unclear",
     )
     computes_long: ClassVar[bool] = True
+    codewords: ClassVar[int] = 1 << BITS_PER_TOKEN
 
     _encoder: Caches  # of all channels, (channels, ...) each
     _decoder: Caches
@@ -150,7 +151,7 @@ class EnCodec:
         channels, books, hops = tokens.shape
         if channels != self.format.channels or not 1 <= books <= CAUSAL.books or hops != 1:
             return None
-        legal = tokens.min() >= 0 and tokens.max() < self._model.quantizer.codewords
+        legal = tokens.min() >= NO_TOKEN and tokens.max() < self._model.quantizer.codewords
         return tokens[:, :, 0].astype(np.int32) if legal else None
 
     def set(self, parameter_id: str, value: Value) -> None:

@@ -19,7 +19,7 @@ from codecfx.codecs.encodec import model
 from codecfx.codecs.encodec.checkpoint import HOP_SAMPLES, STEREO
 from codecfx.codecs.encodec.encodec import BITS_PER_TOKEN
 from codecfx.codecs.engine import LOUDEST_PEAK
-from codecfx.codecs.residual_quantizer import Tokens
+from codecfx.codecs.residual_quantizer import NO_TOKEN, Tokens
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 
 SAMPLE_RATE = 48_000
@@ -82,6 +82,7 @@ class EnCodec48:
         licence="unclear",
     )
     computes_long: ClassVar[bool] = True
+    codewords: ClassVar[int] = 1 << BITS_PER_TOKEN
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self._hops = round(float(settings["segment_s"]) * SAMPLE_RATE / HOP_SAMPLES)
@@ -153,7 +154,7 @@ class EnCodec48:
         _, books, hops = tokens.shape
         if len(tokens) != 1 or not 1 <= books <= STEREO.books or hops != self._hops:
             return None
-        if tokens.min() < 0 or tokens.max() >= self._model.quantizer.codewords:
+        if tokens.min() < NO_TOKEN or tokens.max() >= self._model.quantizer.codewords:
             return None
         if not isinstance(loudness, float) or not 0 <= loudness <= _LOUDEST:
             return None

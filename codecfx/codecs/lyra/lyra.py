@@ -18,6 +18,7 @@ from codecfx.codecs.lyra.comfort_noise import HOP, SAMPLE_RATE
 from codecfx.codecs.lyra.concealment import Receiver
 from codecfx.codecs.lyra.loading import load
 from codecfx.codecs.lyra.quantizer import BITS_PER_BOOK, BOOK_SIZE, Tokens
+from codecfx.codecs.residual_quantizer import NO_TOKEN
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 
 _KBPS_PER_BOOK = 0.2  # 4 bits, 50 times a second
@@ -73,6 +74,7 @@ class Lyra:
         licence="Apache-2.0",
     )
     computes_long: ClassVar[bool] = True
+    codewords: ClassVar[int] = BOOK_SIZE
 
     def __init__(self, sample_rate: int, channels: int, settings: Settings) -> None:
         self.format = CodecFormat(SAMPLE_RATE, 1, HOP, lookahead_samples=0)
@@ -112,7 +114,7 @@ class Lyra:
             or payload.ndim != 3
             or payload.shape != (1, payload.size, 1)
             or not 0 < payload.size <= self._quantizer.books
-            or payload.min() < 0
+            or payload.min() < NO_TOKEN
             or payload.max() >= BOOK_SIZE
         ):
             return None

@@ -55,8 +55,11 @@ class Quantizer:
         return np.array(tokens, np.int32)
 
     def decode(self, tokens: Tokens) -> Features:
-        """Features, float32 (features), of tokens, (1 to `books`), each from 0 to 15."""
-        chosen = self._codewords[np.arange(tokens.size), tokens]
+        """Features, float32 (features), of tokens, (1 to `books`), each from 0 to 15, or NO_TOKEN."""
+        books = np.arange(tokens.size)
+        if tokens.min() < 0:
+            books, tokens = books[tokens >= 0], tokens[tokens >= 0]
+        chosen = self._codewords[books, tokens]
         total: Features = np.add.reduce(chosen, axis=0)
         return total
 

@@ -1,0 +1,144 @@
+"""Ears: whatever a decoder makes of packets that were tampered with, nothing gets louder than 1.5 times
+the highest sample that went in within the last second.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+
+from codecfx.audio import Audio
+from codecfx.codecs.base import CodecFormat, Packet
+
+LOUDEST = 1.5  # times the peak of what went in
+_MEMORY_SECONDS = 1.0  # of peaks; a decoder that was led astray takes as long to come back
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A packet that may be another than the one that was sent, and how loud its frame may be."""
+
+    packet: Packet
+    limit: float
+    is_seam: bool = False  # whether its sound is to go over from that of the frame before
+
+    @property
+    def bits(self) -> int:
+        return self.packet.bits
+
+
+class Peaks:
+    """The highest sample of the last second, frame by frame."""
+
+    def __init__(self, codec_format: CodecFormat) -> None:
+        self._frame = codec_format.frame_samples
+        self.frames = ceil(_MEMORY_SECONDS * codec_format.sample_rate / self._frame)  # that count
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing was heard."""
+        self._number = 0
+        self._before = self._last = 0.0  # heights of the last two frames
+        self._highest: deque[tuple[int, float]] = deque()  # of frames, each the highest since
+
+    def heard(self, frames: Audio) -> Iterator[float]:
+        """Take frames, float32 (channels, k * frame), one after another. Gives, for each, its highest
+        sample and those of the two before: a packet's sound may reach back as far.
+        """
+        if frames.shape[1] == self._frame:
+            heights = [float(max(frames.max(), -frames.min()))]
+        else:
+            heights = np.abs(frames).reshape(len(frames), -1, self._frame).max(axis=(0, 2)).tolist()
+        for height in heights:
+            near = max(height, self._last, self._before)
+            self._before, self._last = self._last, height
+            self._number += 1
+            if self._highest and self._highest[0][0] <= self._number - self.frames:
+                self._highest.popleft()
+            self.raised(height)
+            yield near
+
+    def raised(self, height: float) -> float:
+        """Count the last frame for at least as high; the highest sample of the second up to it."""
+        highest = self._highest
+        while highest and highest[-1][1] <= height:
+            highest.pop()
+        highest.append((self._number, height))
+        return highest[0][1]
+
+
+class Ears:
+    """Keeps what is decoded of parcels, and in gaps between them, no louder than it may be."""
+
+    def __init__(self, frame_samples: int) -> None:
+        self._frame = frame_samples
+        self.reset()
+
+    def reset(self) -> None:
+        """As if new."""
+        self._limit = np.inf
+        self._ceilings: Audio | None = None  # of the frames that were heard last
+        self._number = 0  # of the next frame
+        # of the frames that are not to be louder, for who hears them next: their numbers, and how loud
+        self.limits: deque[tuple[int, float]] = deque()
+
+    def limited(self, frames: Audio, due: Sequence[object]) -> Audio:
+        """Frames, float32 (channels, k * frame), and what they were decoded from."""
+        begin = self._number
+        self._number += len(due)
+        if self._limit == np.inf and not any(isinstance(one, Parcel) for one in due):
+            self._ceilings = None
+            return frames
+        limits = []
+        for one in due:
+            if isinstance(one, Parcel):
+                self._limit = one.limit
+            elif isinstance(one, Packet):
+                self._limit = np.inf
+            limits.append(self._limit)
+            if self._limit < np.inf:
+                self.limits.append((begin + len(limits) - 1, self._limit))
+        self._ceilings = np.repeat(np.array(limits, np.float32), self._frame)
+        return self.again(frames)
+
+    def again(self, frames: Audio) -> Audio:
+        """The same for what was made of frames that were limited last."""
+        if self._ceilings is None:
+            return frames
+        clamped: Audio = np.clip(frames, -self._ceilings, self._ceilings)
+        return clamped
+
+
+class Ceiling:
+    """The same as a stage behind the way back to the host's rate: what was clipped there overshoots."""
+
+    ratio = Fraction(1)
+    holdback_samples = lookahead_samples = Fraction(0)
+
+    def __init__(self, ears: Ears, frame_samples: Fraction, reach_samples: int) -> None:
+        """A frame has so many samples at the host's rate, and what is in it reaches so much further."""
+        self._ears, self._frame, self._reach = ears, frame_samples, reach_samples
+        self._at = 0
+
+    def push(self, chunk: Audio) -> Audio:
+        begin, samples = self._at, chunk.shape[1]
+        self._at += samples
+        limits = self._ears.limits
+        if not limits or not samples:
+            return chunk
+        ceilings = np.full(samples, np.inf, np.float32)
+        for number, limit in limits:
+            first, last = floor(number * self._frame), ceil((number + 1) * self._frame)
+            reached = slice(max(0, first - self._reach - begin), max(0, last + self._reach - begin))
+            known = ceilings[reached]
+            ceilings[reached] = np.where(np.isinf(known), limit, np.maximum(known, limit))
+        while limits and ceil((limits[0][0] + 1) * self._frame) + self._reach <= self._at:
+            limits.popleft()
+        clamped: Audio = np.clip(chunk, -ceilings, ceilings)
+        return clamped
+
+    def reset(self) -> None:
+        self._at = 0
