@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, log10
 from os import PathLike
 from pathlib import Path
@@ -27,6 +27,23 @@ from codecfx.effects.codec_effect import CodecEffect
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
 from codecfx.errors import ConfigurationError
 from codecfx.performance import Performance, SideChains, effects_of, give_seed
+
+
+@dataclass(frozen=True, slots=True)
+class PacketCounts:
+    """What became of a codec's packets."""
+
+    sent: int
+    lost: int  # not there when they were due
+    concealed: int  # of those, in whose place something else was heard
+    repaired: int  # made good from others
+    damaged: int  # not what was sent
+    seed: int  # of all their chance
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing happened to any."""
+        return not (self.lost or self.repaired or self.damaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ class RenderReport:
     peak_out_db: float
     clipped_samples: int  # beyond full scale, where the output's format cannot hold them
     seed: int | None
+    packets: dict[str, PacketCounts] = field(default_factory=dict)  # of every codec, by the same names
 
     @property
     def real_time_factor(self) -> float:
@@ -165,26 +183,32 @@ def perform(
         samples=length,
         seconds=length / reader.sample_rate,
         elapsed_seconds=time.perf_counter() - began,
-        kbps=_bitrates(board),
+        kbps={name: effect.meter.kbps for name, effect in _codecs(board).items()},
         latency_samples=latency,
         latency_ms=1000 * latency / reader.sample_rate,
         peak_in_db=_decibels(peak_in),
         peak_out_db=_decibels(writer.peak),
         clipped_samples=writer.clipped_samples,
         seed=seed,
+        packets={name: _counts(effect) for name, effect in _codecs(board).items()},
     )
 
 
-def _bitrates(board: Effect) -> dict[str, float]:
-    """True mean bitrates; a second codec of a name is "opus 2"."""
-    rates: dict[str, float] = {}
+def _codecs(board: Effect) -> dict[str, CodecEffect]:
+    """The codecs by label or name; a second of a name is "opus 2"."""
+    named: dict[str, CodecEffect] = {}
     seen: Counter[str] = Counter()
     for effect in effects_of(board):
         if isinstance(effect, CodecEffect):
             name = effect.label or effect.name
             seen[name] += 1
-            rates[f"{name} {seen[name]}" if seen[name] > 1 else name] = effect.meter.kbps
-    return rates
+            named[f"{name} {seen[name]}" if seen[name] > 1 else name] = effect
+    return named
+
+
+def _counts(effect: CodecEffect) -> PacketCounts:
+    meter, seed = effect.meter, int(effect.values["seed"])
+    return PacketCounts(meter.packets, meter.lost, meter.concealed, meter.repaired, meter.damaged, seed)
 
 
 def _decibels(peak: float) -> float:

@@ -175,7 +175,7 @@ def test_nothing_is_cut_off_when_everything_is_wrong():
     assert "another one, such as --input 'Built-in Microphone'" in seen.text
     assert "MIDI: Launch Control is there" in seen.text
     assert "q quit" in seen.rows[23]
-    assert "parameters 1-9 of" in seen.text
+    assert "parameters 1-8 of" in seen.text
 
 
 def test_flags_stand_out_without_colours():
@@ -199,13 +199,35 @@ def test_sixty_parameters_scroll():
     host = ScriptedHost(board=board)
     paths = [knob.path for knob in host.status().knobs]
     assert len(paths) > 55
-    seen = Seen(host, "pagedown", "down")
+    seen = Seen(host, "a", "pagedown", "down")
     assert f"▸ {paths[13]} " in seen.text
     assert "parameters 3-14 of" in seen.text
-    seen = Seen(host, "end", "k")
+    seen = Seen(host, "a", "end", "k")
     assert f"▸ {paths[-2]} " in seen.text
     assert f"  {paths[-1]} " in seen.text
     assert f"-{len(paths)} of {len(paths)}" in seen.text
+
+
+def test_of_network_and_damage_only_what_is_in_use_is_shown():
+    host = ScriptedHost(board=codecfx.Pedalboard([codecfx.Opus(flip=0.1)]))
+    host.sources["opus.freeze"] = "note 36"
+    every = len(host.status().knobs)
+    seen = Seen(host, "end")
+    own = [one for one in host.status().knobs if not one.parameter.group]
+    assert f"of {len(own) + 2} (a: all {every})" in seen.text
+    assert "opus.flip" in seen.text
+    assert "note 36" in seen.row("opus.freeze")
+    assert "opus.jitter_ms" not in seen.text
+    assert f"of {every} " in Seen(host, "a").text
+
+
+def test_what_became_of_packets_is_a_line():
+    board = codecfx.Pedalboard([codecfx.Opus(seed=7)])
+    facts = {"lost_packets": 12, "concealed_packets": 10, "repaired_packets": 2}
+    seen = Seen(ScriptedHost(board=board, packets=1000, damaged_packets=5, **facts))
+    line = " packets  lost 12, concealed 10, repaired 2, damaged 5 of 1000; seed 7"
+    assert seen.row("concealed").rstrip() == line
+    assert "concealed" not in Seen(ScriptedHost(packets=1000)).text
 
 
 def test_a_parameter_says_where_it_stands_and_what_moves_it():

@@ -55,6 +55,7 @@ class LiveApp(App[None]):
         Binding("pagedown", "choose(1, True)"),
         Binding("home", "choose(-1000000)"),
         Binding("end", "choose(1000000)"),
+        Binding("a", "all"),
         Binding("left,h", "turn(-1)"),
         Binding("right,l", "turn(1)"),
         Binding("shift+left,left_square_bracket", "turn(-10)"),
@@ -156,6 +157,10 @@ class LiveApp(App[None]):
     def action_choose(self, step: int, pages: bool = False) -> None:
         self._close()
         self._view.choose(step * (self._view.rows if pages else 1))
+        self.tick()
+
+    def action_all(self) -> None:
+        self._view.shows_all = not self._view.shows_all
         self.tick()
 
     def _knob(self, path: str) -> "Knob":

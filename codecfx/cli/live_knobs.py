@@ -36,8 +36,8 @@ HELP = (
     ("r", "record a take, or end it"),
     ("s", "save as a preset"),
     ("q, Ctrl-C", "end the take, and quit"),
-    ("up, down, k, j", "choose a parameter"),
-    ("PgUp, PgDn", "a page further"),
+    ("up, down, PgUp, -Dn", "choose a parameter"),
+    ("a", "all, or used ones"),
     ("left, right, h, l", "turn it by a step"),
     ("Shift-left, -right", "by ten; or [ and ]"),
     ("Enter", "type a value"),
@@ -49,12 +49,13 @@ HELP = (
 
 def knobs(status: "Status", view: "View", width: int) -> "list[Line]":
     """A line that says what is chosen, and the parameters around it."""
-    everything = status.knobs
-    at = view.chosen()
+    at, everything = view.chosen(), view.knobs()
     if at is None:
         return [_rule("parameters", "none", view, width)]
     seen = view.seen()
     title = f"parameters {view.top + 1}-{view.top + len(seen)} of {len(everything)}"
+    if len(everything) < len(status.knobs):
+        title += f" (a: all {len(status.knobs)})"
     return [
         _rule(title, _about(everything[at]), view, width),
         *_rows(everything, seen, view, width, status.learning),

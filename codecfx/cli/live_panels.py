@@ -7,6 +7,7 @@
     in 1 ####--|--  -18.2 dB  out 1 ####--|--  a row a channel
     guard, bits, packets
     latency                                    a sum, in one line or two
+    packets                                    lost, concealed, repaired, damaged, where any are
     load, dropouts
     devices, MIDI
     -- parameters ----------------------------
@@ -50,7 +51,8 @@ def picture(view: View, width: int, height: int) -> list[Line]:
     help_lines = lower.help_lines(view, width) if view.is_help else []
     room = height - len(above) - len(below) - len(gap)
     lines = words.latency_lines(status.latency, width - 10, 2 if room >= 9 else 1)
-    facts = [*_latency(lines), *facts][: max(0, room - max(4, len(help_lines)))]
+    facts = [*_latency(lines), *_packets(view.steady, width), *facts]
+    del facts[max(0, room - max(4, len(help_lines))) :]
     above += [*facts, *gap]
     view.rows = max(1, height - len(above) - len(below) - 1)
     middle = help_lines or lower.knobs(status, view, width)
@@ -164,6 +166,13 @@ def _signal(status: "Status", view: View, width: int) -> Line:
     if status.clamped_samples:
         spans.append((f"   clamped {status.clamped_samples}", "yellow"))
     return _fitted(spans, width)
+
+
+def _packets(status: "Status", width: int) -> list[Line]:
+    """What became of them, where anything did."""
+    if not words.is_wrong(status):
+        return []
+    return [_fitted([(" packets  ", "bold"), (words.fates(status), "")], width)]
 
 
 def _latency(lines: Sequence[str]) -> list[Line]:

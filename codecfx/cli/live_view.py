@@ -23,6 +23,7 @@ class View:
         self.steady = status  # as figures show it
         self.path = ""  # the parameter that is chosen
         self.top, self.rows = 0, 1  # the first parameter that is seen, and how many are
+        self.shows_all = False  # also parameters of groups that do nothing
         self.is_help = False
         self.prompt = ""  # what a value is typed for
         self.notice = ""  # an answer to the latest key
@@ -51,16 +52,31 @@ class View:
         self.notice, self.is_refusal = text, is_refusal
         self._notice_until = time.monotonic() + _NOTICE_SECONDS
 
+    def knobs(self) -> "Sequence[Knob]":
+        """The parameters to choose from: of a network and damage, only what is set, moved or chosen,
+        unless all are wanted.
+        """
+        learning = self.status.learning
+        return [
+            one
+            for one in self.status.knobs
+            if self.shows_all
+            or not one.parameter.group
+            or one.value != one.parameter.default
+            or one.source
+            or one.path in (self.path, learning)
+        ]
+
     def chosen(self) -> int | None:
         """Which of the parameters is chosen: the first, where the one that was is gone."""
-        paths = [knob.path for knob in self.status.knobs]
+        paths = [knob.path for knob in self.knobs()]
         if self.path not in paths:
             self.path = paths[0] if paths else ""
         return paths.index(self.path) if paths else None
 
     def choose(self, step: int) -> None:
         """Choose another, so many further, but no further than the ends."""
-        at, knobs = self.chosen(), self.status.knobs
+        at, knobs = self.chosen(), self.knobs()
         if at is not None:
             self.path = knobs[min(max(at + step, 0), len(knobs) - 1)].path
 
@@ -68,7 +84,7 @@ class View:
         """As many parameters as there are rows, the chosen one among them; scrolls no further than
         that takes.
         """
-        at, knobs = self.chosen(), self.status.knobs
+        at, knobs = self.chosen(), self.knobs()
         if at is not None:
             self.top = min(max(self.top, at - self.rows + 1), at, max(0, len(knobs) - self.rows))
         return knobs[self.top : self.top + self.rows]

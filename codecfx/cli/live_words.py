@@ -175,6 +175,24 @@ def losses(status: "Status") -> str:
     return f"lost {counted(status.lost_packets, 'packet')} ({share})"
 
 
+def fates(status: "Status") -> str:
+    """'lost 12, concealed 10, repaired 2, damaged 5 of 1000; seed 7'"""
+    counts = {
+        "lost": status.lost_packets,
+        "concealed": status.concealed_packets,
+        "repaired": status.repaired_packets,
+        "damaged": status.damaged_packets,
+    }
+    seeds = sorted({knob.text for knob in status.knobs if knob.path.endswith(".seed")})
+    fate = ", ".join(f"{what} {count}" for what, count in counts.items())
+    return f"{fate} of {status.packets}; seed {' and '.join(seeds) or 'unknown'}"
+
+
+def is_wrong(status: "Status") -> bool:
+    """Whether any packet was lost, repaired or damaged."""
+    return bool(status.lost_packets or status.repaired_packets or status.damaged_packets)
+
+
 def bitrate(status: "Status") -> str:
     """'18.3 kbps'"""
     return f"{status.kbps:.0f} kbps" if status.kbps >= 1000 else f"{status.kbps:.1f} kbps"
@@ -210,7 +228,7 @@ def summary(status: "Status") -> str:
         f"out {levels(status.outputs)}",
         *([f"guard {decibels(status.reduction_db)} dB"] if status.reduction_db <= -0.05 else []),
         bitrate(status),
-        *([losses(status)] if status.lost_packets else []),
+        *([losses(status)] if is_wrong(status) else []),
         f"latency {latency_terms(status.latency)[1]}",
         f"load {load(status.load)}",
         f"dropouts {dropouts(status)}",
@@ -226,7 +244,7 @@ def report(status: "Status") -> list[str]:
         f"devices: {devices(status)}; real-time priority: {priority}",
         f"midi: {', '.join(map(clean, status.midi_inputs)) or 'none'}",
         f"latency: {latency_sum(status.latency)}",
-        f"packets: {status.packets}, {losses(status)}",
+        f"packets: {fates(status) if is_wrong(status) else losses(status)}",
         f"A: {side(status, 'A') or 'empty'}; B: {side(status, 'B') or 'empty'}; heard: {status.side}",
     ]
     if status.clamped_samples:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from codecfx.batch import Job, Outcome
     from codecfx.recipe import Recipe
-    from codecfx.rendering import RenderReport
+    from codecfx.rendering import PacketCounts, RenderReport
     from codecfx.takes import Take
 
 
@@ -221,11 +221,24 @@ def _in_words(report: "RenderReport") -> str:
         f"{name} {kbps:.1f} kbps, " if len(report.kbps) > 1 else f"{kbps:.1f} kbps, "
         for name, kbps in report.kbps.items()
     )
+    packets = "".join(
+        f"\n  {name}: {_packets_in_words(one)}"
+        for name, one in report.packets.items()
+        if not one.is_whole
+    )
     clipped = f", {report.clipped_samples} samples clipped" if report.clipped_samples else ""
     return (
         f"{report.target}: {report.seconds:.1f} s at {report.real_time_factor:.0f}x, {rates}"
         f"{report.latency_samples} samples ({report.latency_ms:.1f} ms) of latency removed, "
-        f"peak {level(report.peak_in_db)} in, {level(report.peak_out_db)} out{clipped}"
+        f"peak {level(report.peak_in_db)} in, {level(report.peak_out_db)} out{clipped}{packets}"
+    )
+
+
+def _packets_in_words(of: "PacketCounts") -> str:
+    share = 100 * of.lost / of.sent if of.sent else 0.0
+    return (
+        f"{of.sent} packets, lost {of.lost} ({share:.1f} %), concealed {of.concealed}, "
+        f"repaired {of.repaired}, damaged {of.damaged}, seed {of.seed}"
     )
 
 

@@ -136,3 +136,6 @@ def read_codecs(deck: LiveDeck, meters: Any) -> None:
     meters[Meter.KBPS] = sum(meter.now_kbps for meter in read)
     meters[Meter.PACKETS] = sum(meter.packets for meter in read)
     meters[Meter.LOST_PACKETS] = sum(meter.lost for meter in read)
+    meters[Meter.CONCEALED_PACKETS] = sum(meter.concealed for meter in read)
+    meters[Meter.REPAIRED_PACKETS] = sum(meter.repaired for meter in read)
+    meters[Meter.DAMAGED_PACKETS] = sum(meter.damaged for meter in read)

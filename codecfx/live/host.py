@@ -269,6 +269,9 @@ class Host:
             learning=self._controllers.learning,
             kbps=float(meters[Meter.KBPS]),
             lost_packets=int(meters[Meter.LOST_PACKETS]),
+            concealed_packets=int(meters[Meter.CONCEALED_PACKETS]),
+            repaired_packets=int(meters[Meter.REPAIRED_PACKETS]),
+            damaged_packets=int(meters[Meter.DAMAGED_PACKETS]),
             packets=int(meters[Meter.PACKETS]),
             latency=readings.latency(
                 wiring, meters, block, heard.latency, self._round_trip(wiring, block)

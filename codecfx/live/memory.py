@@ -52,6 +52,9 @@ class Meter:
     LATE_RUNS = 21  # of codecs that compute beside the audio
     IN_S = 22  # from the microphone to the board, the block in it
     OUT_S = 23  # from the board to the phones
+    CONCEALED_PACKETS = 24
+    REPAIRED_PACKETS = 25
+    DAMAGED_PACKETS = 26
 
 
 class Memory:

@@ -90,7 +90,10 @@ class Status:
     knobs: tuple[Knob, ...] = ()
     learning: str = ""  # the path that the next control moved will move; "" for none
     kbps: float = 0.0  # true bits of all codecs now
-    lost_packets: int = 0
+    lost_packets: int = 0  # that were not there when they were due
+    concealed_packets: int = 0  # of those, in whose place something else was heard
+    repaired_packets: int = 0  # made good from others
+    damaged_packets: int = 0  # that were not what was sent
     packets: int = 0
     # time
     latency: tuple[Part, ...] = ()  # device in, block, each effect, device out

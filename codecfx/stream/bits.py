@@ -4,7 +4,7 @@ counts as a byte: its bits are those that a token has, and it stays a token.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil
+from math import ceil, log1p
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ PARAMETERS = (
         description="What is left of each packet, whatever the encoder spends; 0: all of it",
     ),
 )
+_FEW = 8  # flips in a packet, up to which they are sooner made one by one
 _WRONG = ("flip", "swap", "xor", "cut", "starve_kbps")
 
 
@@ -98,20 +99,44 @@ class BitDamage:
         return kept
 
     def _hit_bytes(self, packet: Packet, payload: bytes, number: int) -> Packet:
-        hurt = np.frombuffer(payload, np.uint8).copy()
-        if hurt.size:
-            hurt[max(self._header_bytes, self._kept(hurt.size, 8 * hurt.size)) :] = 0
-        reached = _region(str(self._values["region"]), hurt.size, self._header_bytes)
-        self._stir(hurt[reached], 8, number)
-        made = hurt.tobytes()
-        return packet if made == packet.payload else replace(packet, payload=made)
+        hurt, header = bytearray(payload), self._header_bytes
+        if hurt and (kept := max(header, self._kept(len(hurt), 8 * len(hurt)))) < len(hurt):
+            hurt[kept:] = bytes(len(hurt) - kept)
+        reached = _region(str(self._values["region"]), len(hurt), header)
+        flip = float(self._values["flip"])
+        if (
+            flip < 0.5
+            and flip * len(reached) < _FEW
+            and not self._values["swap"]
+            and not self._values["xor"]
+        ):
+            self._flip_few(hurt, reached, flip, number)
+        else:
+            symbols = np.frombuffer(hurt, np.uint8)  # in place
+            self._stir(symbols[reached.start : reached.stop], 8, number)
+        return packet if hurt == payload else replace(packet, payload=bytes(hurt))
+
+    def _flip_few(self, hurt: bytearray, reached: range, flip: float, number: int) -> None:
+        """Flip a bit in that share of bytes, in place, from each to the next: how far that is away is
+        distributed geometrically.
+        """
+        if not flip:
+            return
+        per_gap = 1 / log1p(-flip)
+        at = reached.start - 1
+        for luck, bits in self._chance.lucks(number, Purpose.FLIP):
+            at += 1 + int(log1p(-luck) * per_gap)
+            if at >= reached.stop:
+                return
+            hurt[at] ^= 1 << (bits & 7)
 
     def _hit_tokens(self, packet: Packet, tokens: Tokens, number: int) -> Packet:
         """Tokens are (channels, books, hops); the first books are early, the last are late."""
         books = tokens.shape[1]
         kept = max(1, self._kept(books, packet.bits)) if packet.bits else books
         hurt = np.moveaxis(tokens[:, :kept], 1, 0).copy()
-        stirred = hurt[_region(str(self._values["region"]), len(hurt), 0)]
+        reached = _region(str(self._values["region"]), len(hurt), 0)
+        stirred = hurt[reached.start : reached.stop]
         flat = stirred.reshape(-1)
         self._stir(flat, self._token_bits, number)
         stirred[:] = np.where(stirred == NO_TOKEN, NO_TOKEN, flat.reshape(stirred.shape))
@@ -137,14 +162,17 @@ class BitDamage:
             symbols ^= symbols.dtype.type(xor & ((1 << width) - 1))
 
 
-def _region(region: str, count: int, header: int) -> slice:
+def _region(region: str, count: int, header: int) -> range:
     """Which of so many symbols are reached."""
     header = min(header, count)
     third = ceil((count - header) / 3)
-    return {
-        "all": slice(0, count),
-        "header": slice(0, header),
-        "payload": slice(header, count),
-        "early": slice(header, header + third),
-        "late": slice(count - third, count),
-    }[region]
+    match region:
+        case "header":
+            return range(0, header)
+        case "payload":
+            return range(header, count)
+        case "early":
+            return range(header, header + third)
+        case "late":
+            return range(count - third, count)
+    return range(0, count)

@@ -4,6 +4,7 @@ They are a hash (the mixing of SplitMix64: Steele, Lea and Flood, Fast splittabl
 generators, OOPSLA 2014), so that each is there without those before it, whatever else is drawn.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -55,6 +56,14 @@ class Chance:
         """
         place = self._stream + (number * _PURPOSES + purpose) * _GOLDEN
         return (_mixed(place & _WORD) >> 11) * _TO_UNIT
+
+    def lucks(self, number: int, purpose: Purpose) -> Iterator[tuple[float, int]]:
+        """Any number of them, one by one, each with 11 random bits beside it: those of `words`."""
+        place = _mixed((self._stream + (number * _PURPOSES + purpose) * _GOLDEN) & _WORD)
+        while True:
+            word = _mixed(place)
+            yield (word >> 11) * _TO_UNIT, word & 0x7FF
+            place = (place + _GOLDEN) & _WORD
 
     def words(self, number: int, purpose: Purpose, count: int) -> NDArray[np.uint64]:
         """So many words of 64 random bits for packet `number` and a purpose."""
