@@ -18,6 +18,7 @@ from codecfx.stream.network import CONCEALMENTS
 RATE = 48_000
 SECONDS = 1.0
 PEAK = 0.25
+WRONG = ("flip", "swap", "cut", "behind", "xor", "freeze", "slow", "reverse", "starve_kbps")
 
 
 def wrong(random):
@@ -28,6 +29,18 @@ def wrong(random):
             values[share] = float(random.random() ** 3)
     if random.random() < 0.2:
         values["xor"] = int(random.integers(256))
+    if random.random() < 0.1:
+        values |= {"freeze": True, "freeze_packets": int(random.integers(1, 50))}
+    if random.random() < 0.2:
+        values["scatter"] = float(random.random())
+    if random.random() < 0.1:
+        values["slow"] = float(random.uniform(1, 8))
+    if random.random() < 0.1:
+        values["reverse"] = True
+    if random.random() < 0.1:
+        values["starve_kbps"] = float(random.uniform(1, 32))
+    if random.random() < 0.1:
+        values["generations"] = 2
     if random.random() < 0.5:
         values["packets_hit"] = float(random.random())
     return values | {"conceal": str(random.choice(CONCEALMENTS))}
@@ -46,6 +59,9 @@ def hurt(name, packets, seed=0):
         buffer_ms = float(random.choice([0, 0, 45]))
         values = wrong(random)
         about = f"{name} at {rate} Hz, {channels} channels: {values}, buffer_ms={buffer_ms}"
+        if "walk" in registry.find(name)().values and random.random() < 0.5:
+            values |= {"walk": int(random.integers(100)), "shuffle": float(random.random())}
+            values |= {"drop_books": "2", "drone_books": int(random.integers(4))}
         if name == "encodec48":  # else it has a packet a second
             values["segment_s"] = 0.1
         effect = registry.find(name)(**values, buffer_ms=buffer_ms)
@@ -54,7 +70,7 @@ def hurt(name, packets, seed=0):
         heard = effect.process_block(sound)
         assert heard.shape == sound.shape, about
         assert np.isfinite(heard).all(), about
-        if any(values.get(one) for one in ("flip", "swap", "cut", "behind", "xor")):
+        if any(values.get(one) for one in WRONG):
             # what a filter adds to a peak on the way into the codec, or lets pass in another place
             most = 1.1 * LOUDEST * PEAK
             assert np.abs(heard).max() <= most, f"{about}: {np.abs(heard).max()}"

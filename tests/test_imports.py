@@ -25,7 +25,7 @@ LAYERS = (
     {"rendering"},
     {"takes"},
     {"live"},
-    {"batch", "diagnosis"},
+    {"batch", "diagnosis", "costing"},
     {"cli"},
     {"__main__"},
 )

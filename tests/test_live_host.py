@@ -70,12 +70,19 @@ def heard_of(take, tmp_path, name="render.wav"):
 
 
 def test_what_is_heard_is_what_its_take_renders_to(tmp_path, song):
-    """Turned, another frame length, another preset and back, A and B: all in one take."""
-    boards = [sound("opus:bitrate_kbps=24", "Reverb"), sound("mp3:bitrate_kbps=64")]
+    """Turned, frozen, another frame length, another preset and back, A and B: all in one take, through
+    a network that loses and damage that flips.
+    """
+    wrong = "loss=0.1,jitter_ms=8,buffer_ms=20,conceal=stretch,flip=0.01,seed=5"
+    boards = [sound(f"opus:bitrate_kbps=24,{wrong}", "Reverb"), sound("mp3:bitrate_kbps=64,loss=0.1")]
     with playing(tmp_path, song, boards, is_recording=True, records_wet=True) as host:
         until(lambda: host.status().take_seconds > 0.3)
         host.turn("opus.bitrate_kbps", 8)
         until(lambda: dict(values(host))["opus.bitrate_kbps"] == 8)
+        host.turn("opus.freeze", True)
+        time.sleep(0.2)
+        host.turn("opus.freeze", False)
+        until(lambda: host.status().lost_packets and host.status().damaged_packets)
         host.turn("opus.frame_ms", 10.0)
         until(lambda: dict(values(host)).get("opus.frame_ms") == 10)
         host.next_preset()
@@ -87,7 +94,8 @@ def test_what_is_heard_is_what_its_take_renders_to(tmp_path, song):
     folder = host.status().takes[0]
     take = load_take(folder)
     assert len(take.boards) >= 3
-    assert [event.path for _, event in take.events] == ["opus.bitrate_kbps"]
+    moved = [event.path for _, event in take.events]
+    assert moved == ["opus.bitrate_kbps", "opus.freeze", "opus.freeze"]
     rendered, late = heard_of(take, tmp_path)
     heard = out(tmp_path)
     length = rendered.shape[1] - late

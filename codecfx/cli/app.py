@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from codecfx.cli import codecs, devices, doctor, effects, live, midi, models, presets, render
+from codecfx.cli import codecs, cost, devices, doctor, effects, live, midi, models, presets, render
 
 app = typer.Typer(
     name="codecfx",
@@ -17,6 +17,7 @@ app.command("live")(live.command)
 app.command("render")(render.command)
 app.command("effects")(effects.command)
 app.command("codecs")(codecs.command)
+app.command("cost")(cost.command)
 app.add_typer(presets.app, name="presets")
 app.add_typer(models.app, name="models")
 app.add_typer(midi.app, name="midi")

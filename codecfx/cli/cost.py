@@ -1,0 +1,49 @@
+"""`codecfx cost`: what a board takes before it runs, in latency and in work."""
+
+from typing import Annotated
+
+import typer
+
+_SAFE = 0.5  # of a core, live: the worst block takes twice as long as most
+
+
+def command(
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", metavar="NAME", help="A preset's name or .toml file.")
+    ] = "",
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--effect", "-e", metavar="SPEC", help="name:parameter=value,...; may be repeated."
+        ),
+    ] = None,
+    rate: Annotated[int, typer.Option(metavar="HZ", help="Of the sound.")] = 48_000,
+    channels: Annotated[int, typer.Option(metavar="N", help="Of the sound.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure what effects take, before they run: latency, and work on one core."""
+    from dataclasses import asdict
+
+    from codecfx.cli.output import print_json, print_table
+    from codecfx.costing import costs
+    from codecfx.effects.processor import StreamSpec
+    from codecfx.recipe import Recipe
+
+    board = Recipe(preset, tuple(effect or ())).board()
+    found = costs(board, StreamSpec(rate, channels))
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    print_table(
+        ("effect", "ms late", "of a core", "passes"),
+        [
+            (one.name, f"{one.latency_ms:.1f}", f"{100 * one.core_share:.1f} %", str(one.passes))
+            for one in found
+        ],
+        right=("ms late", "of a core", "passes"),
+    )
+    late = sum(one.latency_ms for one in found)
+    share = sum(one.core_share for one in found)
+    print(f"\ntogether {late:.1f} ms late; a second of sound takes {share:.2g} s of one core")
+    if share > _SAFE:
+        print("live, more than half a core is not safe: fewer generations, or a lighter codec")
