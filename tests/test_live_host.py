@@ -74,7 +74,11 @@ def test_what_is_heard_is_what_its_take_renders_to(tmp_path, song):
     a network that loses and damage that flips.
     """
     wrong = "loss=0.1,jitter_ms=8,buffer_ms=20,conceal=stretch,flip=0.01,seed=5"
-    boards = [sound(f"opus:bitrate_kbps=24,{wrong}", "Reverb"), sound("mp3:bitrate_kbps=64,loss=0.1")]
+    quiet = (
+        "Gain:gain_db=-12"  # what is clamped is square, and between its samples the guard hears more
+    )
+    opus = sound(quiet, f"opus:bitrate_kbps=24,{wrong}", "Reverb")
+    boards = [opus, sound(quiet, "mp3:bitrate_kbps=64,loss=0.1")]
     with playing(tmp_path, song, boards, is_recording=True, records_wet=True) as host:
         until(lambda: host.status().take_seconds > 0.3)
         host.turn("opus.bitrate_kbps", 8)
