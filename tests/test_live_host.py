@@ -86,6 +86,7 @@ def test_what_is_heard_is_what_its_take_renders_to(tmp_path, song):
         host.turn("opus.freeze", True)
         time.sleep(0.2)
         host.turn("opus.freeze", False)
+        until(lambda: not dict(values(host))["opus.freeze"])  # else the next board catches up
         until(lambda: host.status().lost_packets and host.status().damaged_packets)
         host.turn("opus.frame_ms", 10.0)
         until(lambda: dict(values(host)).get("opus.frame_ms") == 10)
