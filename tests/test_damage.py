@@ -205,6 +205,20 @@ def test_what_gets_too_loud_is_clamped():
         assert 0.95 * LOUDEST * 0.02 < peak <= 1.001 * LOUDEST * 0.02
 
 
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_clamp_that_moves_is_the_same_for_any_partition(rate):
+    # limits differ from frame to frame
+    swells = np.exp2(6 * np.sin(np.arange(40_000) / 1600) - 4).astype(np.float32)
+    audio = noise(1, 40_000, level=0.1) * swells
+    for name, values in (("g722", {}), ("pcm", {"rate_hz": 16_000}), ("amr", {})):
+        effect = registry.find(name)(xor=64, packets_hit=0.7, **values)
+        effect.prepare(StreamSpec(rate, 1))
+        whole = effect.process_block(audio).copy()
+        for sizes in ([64], [7, 1024]):
+            effect.reset()
+            assert same(stream_through(effect, audio, sizes), whole)
+
+
 def test_a_clamp_knows_a_second():
     sound = np.concatenate((noise(1, RATE // 2, level=0.2), noise(1, 2 * RATE, level=0.002)), axis=1)
     heard = codecfx.PCM(xor=127)(sound, RATE)

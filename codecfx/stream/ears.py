@@ -139,10 +139,8 @@ class Ceiling:
     def _clamped(self, chunk: Audio, begin: int) -> Audio:
         ceilings = np.full(chunk.shape[1], np.inf, np.float32)
         for number, limit in self._ears.limits:
-            first, past = (
-                number * self._whole // self._parts - self._reach,
-                self._end(number) + self._reach,
-            )
+            # nothing of it is heard before it has begun: a resampler is late by all of its reach
+            first, past = self._end(number - 1), self._end(number) + self._reach
             reached = slice(max(0, first - begin), max(0, past - begin))
             known = ceilings[reached]
             ceilings[reached] = np.where(np.isinf(known), limit, np.maximum(known, limit))
