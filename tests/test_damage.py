@@ -34,7 +34,7 @@ def after(payloads, seed=0, header_bytes=0, bits=None, codewords=0, **values):
     """What becomes of payloads."""
     codec = Coded()
     codec.header_bytes, codec.codewords = header_bytes, codewords
-    damage = Damage(values, Chance(seed), codec)
+    damage = Damage(values, Chance(seed), codec, packet_ms=20.0)
     packets = [Packet(one, 8 * len(one) if bits is None else bits) for one in payloads]
     parcels = damage.hit(packets, noise(1, 960 * len(packets)))
     return [one.packet.payload if isinstance(one, Parcel) else one.payload for one in parcels], damage

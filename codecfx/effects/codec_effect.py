@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from types import ModuleType
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 from codecfx import codecs
 from codecfx.codecs.base import Codec
 from codecfx.control.parameters import Parameter, Value, signature_of
+from codecfx.effects import shape
 from codecfx.effects.base import COMMON, Effect
 from codecfx.effects.fixed_latency import FixedLatency
 from codecfx.effects.processor import STEP_SAMPLES, Processor, StreamSpec
@@ -20,11 +20,10 @@ from codecfx.stream.distance import Distance, samples_of
 from codecfx.stream.generations import earlier_passes
 from codecfx.stream.link import Link
 from codecfx.stream.network_paths import parameters_of
-from codecfx.stream.resampling import there_and_back
 from codecfx.stream.splicing import Donor, donor_of
 from codecfx.stream.stage import Series, Stage
 
-GROUPS: tuple[ModuleType, ...] = (network, *damage.GROUPS, generations)
+GROUPS: tuple[ModuleType, ...] = (network, *damage.GROUPS, generations, shape)
 """What every codec effect has, neutral by default: each with a GROUP, its name, and its PARAMETERS."""
 
 
@@ -35,11 +34,12 @@ def signal_path(
     is not there. There is a link for each generation, and packets are lost and found in the last.
     """
     link = links[-1]
-    codec = link.codec.format
+    codec, clocks = link.codec.format, link.clocks
     folded = codec.channels != channels
     again = list(earlier_passes(links[:-1], resync))
     lookahead = codec.lookahead_samples + int(Series(again).lookahead_samples)
-    there, back = there_and_back(sample_rate, codec.sample_rate, codec.channels, lookahead)
+    there, back, in_time = clocks.around(sample_rate, codec, lookahead)
+    played = codec.sample_rate * clocks.decode
     return Series(
         [
             *([MatchChannels(channels, codec.channels)] if folded else []),
@@ -47,7 +47,8 @@ def signal_path(
             *again,
             link.framed(),
             *back,
-            *([link.ceiling(Fraction(sample_rate, codec.sample_rate))] if back else []),
+            *([link.ceiling(sample_rate / played)] if back else []),
+            *in_time,
             *([MatchChannels(codec.channels, channels)] if folded else []),
             *([Distance(far_samples, channels)] if far_samples else []),
         ]
@@ -84,12 +85,14 @@ class CodecEffect(Effect):
     Latency is one frame (or run of them) less a sample, plus the codec's lookahead, plus the delay of
     the resamplers where the host's rate is not the codec's, which round it up to whole samples; plus
     the network's jitter buffer, in whole frames, and its distance. Live, a codec that computes long is
-    a run later, and never computes in the audio thread.
+    a run later, and never computes in the audio thread. A clock makes frames longer or shorter, two of
+    them add up to a window.
     """
 
     codec: ClassVar[type[Codec]]
     _links: tuple[Link, ...] = ()  # of each group of channels
     _earlier: tuple[Link, ...] = ()  # of all generations but the last
+    _shaped: shape.Shaped | None = None
 
     @classmethod
     def spelled_out(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +128,10 @@ class CodecEffect(Effect):
         self._links = tuple(links[-1] for links in passes)
         self._earlier = tuple(link for links in passes for link in links[:-1])
         stage = paths[0] if len(paths) == 1 else SideBySide(parts, paths)
-        return FixedLatency(stage, spec.channels)
+        self._shaped = shape.Shaped(
+            FixedLatency(stage, spec.channels), spec.sample_rate, spec.channels, values
+        )
+        return self._shaped
 
     def _links_of(self, spec: StreamSpec, channels: int) -> list[Link]:
         """A link for each generation; what is wrong with packets is on the last."""
@@ -150,7 +156,14 @@ class CodecEffect(Effect):
         first = [link({}) for _ in range(int(self.values["generations"]) - 1)]
         return [*first, link(self.values, donor)]
 
+    def samples_before(self, parameter: Parameter) -> int:
+        return self.latency_samples if parameter is shape.MAKEUP else super().samples_before(parameter)
+
     def apply(self, parameter: Parameter, value: Value) -> None:
+        if parameter.group == shape.GROUP:
+            if self._shaped is not None:
+                self._shaped.set(parameter.id, float(value))
+            return
         for link in self._links:
             link.set(parameter.id, value)
         if parameter in self.codec.parameters:
@@ -195,7 +208,7 @@ class CodecEffect(Effect):
         if not packets or not latest:
             return CodecMeter(0, 0, 0.0, 0.0, {})
         codec = self._links[0].codec
-        frames_per_ms = codec.format.sample_rate / codec.format.frame_samples / 1000
+        frames_per_ms = self._links[0].frames_per_ms
         return CodecMeter(
             packets,
             bits,
@@ -214,7 +227,7 @@ class CodecEffect(Effect):
             return []
         link = self._links[group]
         codec = link.codec
-        per_ms = codec.format.sample_rate / codec.format.frame_samples / 1000
+        per_ms = link.frames_per_ms
         return [
             PacketReading(packet.bits, packet.bits * per_ms, codec.describe(packet))
             for packet in tuple(link.meter.recent)
@@ -229,6 +242,7 @@ def effect_of(codec: type[Codec]) -> type[CodecEffect]:
         *network.PARAMETERS,
         *damage.parameters_for(codec),
         *generations.PARAMETERS,
+        *shape.PARAMETERS,
     )
     return type(
         codec.title,

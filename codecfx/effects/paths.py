@@ -65,7 +65,8 @@ class Target:
     @property
     def late_samples(self) -> int:
         """How much later than a sound's own time in the file a change must come to meet it: by what is
-        late before the effect, and for the mix of dry and wet, which comes last, by its own latency.
+        late before the effect, and for what comes last in it, as the mix of dry and wet, by its own
+        latency.
         """
         return self.place.upstream_samples + self.effect.samples_before(self.parameter)
 

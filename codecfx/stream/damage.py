@@ -40,15 +40,18 @@ class Damage:
     """What happens to one stream's packets."""
 
     def __init__(
-        self, values: Mapping[str, Value], chance: Chance, codec: Codec, donor: Donor = ()
+        self,
+        values: Mapping[str, Value],
+        chance: Chance,
+        codec: Codec,
+        packet_ms: float,
+        donor: Donor = (),
     ) -> None:
-        """`values` hold parameters of damage, and maybe others.
+        """`values` hold parameters of damage, and maybe others; a packet is sent every `packet_ms`.
 
         Raises:
             ParameterError: a list of books that is none.
         """
-        form = codec.format
-        packet_ms = 1000 * form.frame_samples / form.sample_rate
         # of codecs whose packets begin with how to read them, and of those of tokens
         header, codewords = getattr(codec, "header_bytes", 0), getattr(codec, "codewords", 0)
         self._plan = Plan((*PARAMETERS, TEMPO), values)
@@ -57,7 +60,7 @@ class Damage:
         self._moments = Moments(now, chance, packet_ms)
         self._tokens = TokenDamage(now, chance, codewords)
         self._bits = BitDamage(now, chance, packet_ms, header, codewords)
-        self._peaks = Peaks(form)
+        self._peaks = Peaks(codec.format)
         self.reset()
 
     @property

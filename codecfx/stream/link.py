@@ -21,6 +21,7 @@ from codecfx.audio import Audio, silence
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Value
 from codecfx.stream.beside import Beside
+from codecfx.stream.clocks import Clocks
 from codecfx.stream.concealment import Concealment, Gap
 from codecfx.stream.damage import Damage
 from codecfx.stream.ears import Ceiling, Ears, Parcel
@@ -60,8 +61,8 @@ class Link:
         in_two_threads: bool = False,
         beside: bool = False,
     ) -> None:
-        """`values` hold parameters of network and damage; without, all is well. Packets of `donor` may
-        be spliced in.
+        """`values` hold parameters of network, damage and clocks; without, all is well. Packets of
+        `donor` may be spliced in.
 
         `in_two_threads` lets long runs be encoded and decoded at once: for rendering, not live.
         `beside` computes runs in a thread of their own, each a run later: for live, where one takes
@@ -70,9 +71,10 @@ class Link:
         self.codec = codec
         self.meter = LinkMeter()
         form = codec.format
-        packet_ms = 1000 * form.frame_samples / form.sample_rate
+        self.clocks = Clocks.of(values or {})
+        packet_ms = 1000 * form.frame_samples / form.sample_rate / float(self.clocks.encode)
         self._network = Network(values or {}, packet_ms, form.run_frames)
-        self._damage = Damage(values or {}, self._network.chance, codec, donor)
+        self._damage = Damage(values or {}, self._network.chance, codec, packet_ms, donor)
         self.ears = Ears(form.frame_samples)
         self._concealment = Concealment(form, int(self._network.values["seed"]))
         self._changes: dict[tuple[int, str], Value] = {}  # by frame of the next run, and parameter
@@ -187,6 +189,12 @@ class Link:
         limited = self.ears.limited(frames, due)
         filled = self._concealment.filled(limited, due)
         return filled if filled is limited else self.ears.again(filled)
+
+    @property
+    def frames_per_ms(self) -> float:
+        """How many are filled, and so sent, at the encoder's clock. [any thread]"""
+        form = self.codec.format
+        return form.sample_rate / form.frame_samples / 1000 * float(self.clocks.encode)
 
     @property
     def lost(self) -> int:

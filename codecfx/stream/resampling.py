@@ -25,13 +25,15 @@ for the next chunk, which makes the tile again.
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from codecfx.audio import Audio, silence
 from codecfx.errors import UnsupportedFormat
 from codecfx.stream.stage import Stage
+
+Hz: TypeAlias = int | Fraction
 
 # Kaiser's design: 64 taps of the lower rate at beta 9 are -96 dB beyond a transition band of 9.6 % of
 # that rate, centred on its half: flat to 0.45 (20 kHz of 44.1, 3.6 kHz of 8), -6 dB at 0.5.
@@ -51,12 +53,12 @@ class Resampled:
 
     holdback_samples = Fraction(0)
 
-    def __init__(self, rate: int, new_rate: int, channels: int, grid_delay: int = 0) -> None:
+    def __init__(self, rate: Hz, new_rate: Hz, channels: int, grid_delay: int = 0) -> None:
         self.ratio = Fraction(new_rate, rate)
         if max(self.ratio.numerator, self.ratio.denominator) > _MOST_PHASES:
             raise UnsupportedFormat(
-                f"{rate} Hz does not go into {new_rate} Hz by a short step; resample the audio to a "
-                "usual rate first"
+                f"{float(rate):.9g} Hz does not go into {float(new_rate):.9g} Hz by a short step; "
+                "resample the audio to a usual rate first"
             )
         self._up, self._down = self.ratio.numerator, self.ratio.denominator
         self.lookahead_samples = Fraction(reach(rate, new_rate) + grid_delay, self._down)
@@ -127,7 +129,7 @@ class _Tile(NamedTuple):
     weights: Audio  # (outputs, inputs)
 
 
-def reach(rate: int, new_rate: int) -> int:
+def reach(rate: Hz, new_rate: Hz) -> int:
     """The filter's reach to either side in points of the common grid, the same both ways."""
     ratio = Fraction(new_rate, rate)
     return _REACH_SAMPLES * max(ratio.numerator, ratio.denominator)
@@ -170,7 +172,7 @@ def _polyphase(up: int, down: int) -> Audio:
 
 
 def there_and_back(
-    rate: int, codec_rate: int, channels: int, lookahead_samples: int
+    rate: Hz, codec_rate: Hz, channels: int, lookahead_samples: int
 ) -> tuple[list[Stage], list[Stage]]:
     """The stages from a host's rate to a codec's and back; none where the rates agree.
 
