@@ -817,3 +817,23 @@ def test_packets_of_others_are_taken_for_the_streams_own():
     assert all(isinstance(packet, StreamPacket) for packet in packets)
     plain = [codecs.base.Packet(packet.payload, packet.bits) for packet in packets]
     assert same(other.decode(plain), codec.decode(packets))
+
+
+STEEP = """
+import numpy as np, codecfx
+for rate in (8000, 22_050, 44_100):
+    time = np.arange(rate) / rate
+    for decade in range(7):
+        turns = np.cumsum(np.geomspace(20, 0.49 * rate, rate)) / rate
+        sweep = (10.0**-decade * np.sin(2 * np.pi * turns)).astype(np.float32)
+        for quality in (1.0, 5.0, 10.0):
+            heard = codecfx.Vorbis(quality=quality, generations=2)(sweep, rate)
+            assert np.isfinite(heard).all()
+            assert 0.05 < np.sqrt(np.square(heard).mean()) / 10.0**-decade < 5 or decade > 3
+"""
+
+
+def test_no_spectrum_is_too_steep_for_vorbis():
+    """FFmpeg's encoder has no word for some, and then ends the process."""
+    done = subprocess.run([sys.executable, "-c", STEEP], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -25,6 +25,7 @@ _FORMATS = {
     "u8": (np.uint8, 2.0**7, 128),
 }
 _LAYOUTS = {1: "mono", 2: "stereo"}
+_NOISE_PERIOD = 65_536  # samples
 _PADDING = bytes(64)  # AV_INPUT_BUFFER_PADDING_SIZE
 QUALITY_UNIT = 118  # FF_QP2LAMBDA: what FFmpeg multiplies a quality by
 
@@ -50,6 +51,7 @@ class FFmpeg:
     decoder of a lost one, where the codec has such. `refuses` says of which streams the encoder may
     refuse a frame; those are encoded one by one. What is louder than `loudest` is clipped.
     Packets that are not `legal` never reach a decoder that would make sound of memory nobody wrote.
+    `dither` is the RMS of noise that an encoder needs under its sound, always the same noise.
     """
 
     encoder_name: str
@@ -61,6 +63,7 @@ class FFmpeg:
     loudest: float = LOUDEST_PEAK
     legal: Callable[[bytes], bool] = _any
     refuses: Callable[[Stream], bool] = _never
+    dither: float = 0.0
 
     def encoder(self, stream: Stream) -> Encoder:
         return _Encoder(self, stream)
@@ -107,8 +110,12 @@ class _Encoder:
         )
         self._context.open()
         self.extradata = bytes(self._context.extradata or b"")
+        self._at = 0  # samples so far
 
     def encode(self, frames: Audio) -> list[bytes]:
+        if self._engine.dither:
+            frames = frames + self._engine.dither * _noise(len(frames), self._at, frames.shape[1])
+            self._at += frames.shape[1]
         size = self._stream.frame_samples
         step = size if self._engine.refuses(self._stream) else frames.shape[1]
         packets: list[bytes] = []
@@ -210,6 +217,17 @@ class _Decoder:
 
     def conceal(self) -> Audio | None:
         return self.decode(self._lost)
+
+
+def _noise(channels: int, at: int, samples: int) -> Audio:
+    """White noise of RMS 1 from sample `at` on, float32 (channels, samples); it repeats itself."""
+    noise: Audio = _noise_period(channels).take(range(at, at + samples), axis=1, mode="wrap")
+    return noise
+
+
+@cache
+def _noise_period(channels: int) -> Audio:
+    return np.random.default_rng(0).standard_normal((channels, _NOISE_PERIOD), np.float32)
 
 
 def _samples(audio: Audio, sample_format: str, loudest: float) -> NDArray[Any]:

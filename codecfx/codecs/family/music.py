@@ -13,6 +13,10 @@ from codecfx.control.parameters import Change, Parameter
 _AC3 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _WMA = (24, 32, 40, 48, 64, 80, 96, 128, 160, 192)
 
+# -90 dBFS. Without, one in twenty pure tones and sweeps ends the process: the encoder's floor has no
+# word for so steep a spectrum ("Assertion l != csub failed")
+_VORBIS_DITHER = 3e-5
+
 VORBIS = Row(
     name="vorbis",
     title="Vorbis",
@@ -28,6 +32,7 @@ VORBIS = Row(
             "flags": "+qscale",
             "global_quality": round(stream.number("quality") * QUALITY_UNIT),
         },
+        dither=_VORBIS_DITHER,
     ),
     computes_long=True,
     rates=(8000, 11025, 16000, 22050, 32000, 44100, 48000),
