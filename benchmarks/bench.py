@@ -3,7 +3,7 @@ quotes. Bounds are printed whether met or not; machines are noisy, so every figu
 
 usage: make bench   (needs ffmpeg on the path for the rows of files; half an hour)
        python benchmarks/bench.py classic [CODEC ...]   those rows alone, printed and not kept
-       python benchmarks/bench.py neural | control | live
+       python benchmarks/bench.py neural | control | live | damage
 """
 
 import compileall
@@ -25,6 +25,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import classic_codecs
+import damaged_codecs
 import neural_codecs
 from stem import synthesise
 
@@ -59,11 +60,26 @@ def main() -> None:
             chosen = sys.argv[sys.argv.index("classic") + 1 :]
             print("\n".join(row.line() for row in classic(work, chosen)))
             return
-        for name, measure in (("neural", neural), ("control", control), ("live", live)):
+        for name, measure in (
+            ("neural", neural),
+            ("control", control),
+            ("live", live),
+            ("damage", damage),
+        ):
             if name in sys.argv:
                 print("\n".join(row.line() for row in measure(work)))
                 return
-        for measure in (whole_file, memory, small_blocks, help_text, control, live, neural, classic):
+        for measure in (
+            whole_file,
+            memory,
+            small_blocks,
+            help_text,
+            control,
+            live,
+            damage,
+            neural,
+            classic,
+        ):
             rows += measure(work)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {system}"
@@ -184,6 +200,15 @@ def classic(work: Path, chosen: Sequence[str] = ()) -> list[Row]:
         rows.append(_row(f"5 min stereo, {name}: CPU", *pairs, lambda usage: usage.cpu, "s", bound))
         print(rows[-1].line(), flush=True)
     return rows
+
+
+def damage(work: Path) -> list[Row]:
+    """What is wrong with packets costs next to nothing beside coding them."""
+    sound = synthesise(4.0)
+    return [
+        Row(what, f"{1000 * wrong:.0f} ms", f"{1000 * bare:.0f} ms", ratio - 1, 0.05)
+        for what, wrong, bare, ratio in damaged_codecs.added(sound)
+    ]
 
 
 def neural(work: Path) -> list[Row]:
