@@ -93,6 +93,9 @@ def plain_ffmpeg(row, stream, audio):
         resampler = av.AudioResampler(sample_format, layout, stream.sample_rate)
         return resampler.resample(frame) + resampler.resample(None)
 
+    if isinstance(engine, FFmpeg) and engine.dither:  # what the encoder needs under its sound
+        noise = np.random.default_rng(0).standard_normal((len(audio), 65_536), np.float32)
+        audio = audio + engine.dither * noise.take(range(audio.shape[1]), axis=1, mode="wrap")
     whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), "fltp", layout)
     whole.sample_rate = stream.sample_rate
     if isinstance(engine, Sndfile):

@@ -76,6 +76,8 @@ def test_slower_and_backwards_catch_up_with_every_window():
     frames, clean = played({16: {"reverse": True}, 32: {"reverse": False}}, window_packets=8, frames=40)
     backwards = [15 + at // 8 * 8 - at % 8 for at in range(16)]
     assert order(frames, clean) == [*range(16), *backwards, *range(32, 40)]
+    frames, clean = played({}, reverse=True, window_packets=8, frames=24)  # nothing before it yet
+    assert order(frames, clean) == [*range(8), *range(7, -1, -1), *range(15, 7, -1)]
     frames, clean = played({16: {"freeze": True, "reverse": True}}, freeze_packets=4, frames=24)
     assert order(frames, clean)[16:] == [15, 14, 13, 12, 15, 14, 13, 12]
 

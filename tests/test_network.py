@@ -407,3 +407,11 @@ def test_a_preset_has_a_section(tmp_path):
     assert "[chain.network]" in text
     assert "jitter_shape" not in text  # what is neutral is not there
     assert load_preset(tmp_path / "again.toml").board()[0].values == board[0].values
+
+
+def test_a_period_is_as_long_as_was_asked_for_where_packets_begin_with_it():
+    way = Network(
+        {**network.NEUTRAL, "loss": 0.4, "loss_pattern": "periodic", "loss_period_ms": 100}, 5
+    )
+    due = way.carry([Packet(b"", 0)] * 4000)
+    assert [isinstance(one, Gap) for one in due] == [at % 20 < 8 for at in range(4000)]

@@ -20,6 +20,7 @@ from codecfx.stream.chance import Chance, Purpose
 
 PATTERNS = ("random", "drift", "bursts", "periodic", "drawn", "trace")
 _MARKS = frozenset("xX#1")
+_ROUNDING = 1e-9
 
 
 class Loss:
@@ -44,11 +45,12 @@ class Loss:
             return luck < rate
         if pattern == "trace":
             return bool(self._trace) and self._trace[number % len(self._trace)] and luck < rate
-        periods = number * self._packet_ms / period_ms(values)
+        # a little further, so that what begins with a packet does, however its time was rounded
+        periods = number * self._packet_ms / period_ms(values) + _ROUNDING
         if pattern == "drift":
             return luck < self._drifting(periods, rate)
         if pattern == "periodic":
-            return periods - floor(periods) < rate
+            return periods - floor(periods) < rate - _ROUNDING
         steps = str(values["loss_steps"])
         if not steps:
             return False

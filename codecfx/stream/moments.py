@@ -121,7 +121,9 @@ class Moments:
             index, (packet, peak) = self._frozen(number)
         else:
             self._held = None
-            age = min(self._age(number), len(self.sent) - 1)
+            age = self._age(number)
+            if age >= len(self.sent):  # at the stream's beginning
+                age = 0
             index, (packet, peak) = number - age, self.sent[-1 - age]
         last = number - 1 if self._last is None else self._last
         self._last = index
