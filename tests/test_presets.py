@@ -248,8 +248,14 @@ def parcels_of(effect, audio, rate):
     packets = packets_of(effect, audio, rate)
     codec = effect.codec(rate, 1, effect.values)
     frames = audio[:1, : len(packets) * codec.format.frame_samples]
-    hurt = Damage(effect.values, Chance(int(effect.values["seed"])), codec).hit(packets, frames)
-    return packets, [one.packet if isinstance(one, Parcel) else one for one in hurt]
+    return packets, hurt_by(effect, codec, packets, frames)
+
+
+def hurt_by(effect, codec, packets, frames):
+    """What becomes of packets of these frames in an effect."""
+    packet_ms = 1000 * codec.format.frame_samples / codec.format.sample_rate
+    damage = Damage(effect.values, Chance(int(effect.values["seed"])), codec, packet_ms)
+    return [one.packet if isinstance(one, Parcel) else one for one in damage.hit(packets, frames)]
 
 
 def hiss_through(name, level=0.1):
@@ -480,6 +486,7 @@ CLAIMS = {
     "drummer-with-two-minds": Claim(),
     "dtx-gate": Claim(16, mono=True),
     "dvd-rip": Claim(192),
+    "feedback-call": Claim(mono=True),
     "file-sharing-128": Claim(128, 16_000),
     "file-sharing-96": Claim(96, 16_000),
     "film-stream": Claim(128, 14_000),
@@ -491,6 +498,7 @@ CLAIMS = {
     "frozen-lake": Claim(),
     "game-voice-chat": Claim(16, mono=True),
     "ghost-in-the-mp3": Claim(64),
+    "giant-on-the-line": Claim(mono=True),
     "glass-bitflips": Claim(),
     "gsm-call": Claim(13, mono=True),
     "half-a-packet": Claim(),
@@ -523,6 +531,7 @@ CLAIMS = {
     "radio-phone-in": Claim(64, mono=True),
     "radio-stream-24k": Claim(24, 12_000),
     "random-walk-home": Claim(),
+    "red-lights": Claim(),
     "ringtone": Claim(32, mono=True),
     "robot-choir": Claim(1.5),
     "sampler-8-bit": Claim(),
@@ -535,6 +544,7 @@ CLAIMS = {
     "silk-robot": Claim(6, 8_000, mono=True),
     "sixteen-steps": Claim(),
     "skipping-cd": Claim(),
+    "slow-clock-gsm": Claim(mono=True),
     "speech-codec-on-drums": Claim(1.6),
     "starved-radio": Claim(192),
     "stem-from-memory": Claim(3),
@@ -1011,8 +1021,8 @@ def codec_of(board, label):
 
 @pytest.mark.parametrize(("name", "rate"), list(zip(DAMAGED, cycle(RATES))))
 def test_a_damaged_preset_keeps_the_laws(name, rate):
-    # All of one board and three short sounds: some are forty codecs. Level is that of a second, in which
-    # gaps count, so that what is left of a sound may be a little louder for it
+    # All of one board and three short sounds: some are forty codecs. Level is that of a second, gaps and
+    # all, so that what is left of a sound may be a little louder for it
     board = load_preset(name).board()
     mix = full_mix(rate, rate)
     heard = board(mix, rate)
@@ -1042,7 +1052,7 @@ def test_a_damaged_voice_keeps_its_level_with_real_weights(name, monkeypatch):
     talk = talker(48000, 48000)
     heard = load_preset(name).board()(talk, 48000)
     assert np.abs(heard).max() <= FULL_SCALE
-    assert abs(loudness_db(heard, 48000) - loudness_db(talk, 48000)) <= 5
+    assert abs(loudness_db(heard, 48000) - loudness_db(talk, 48000)) <= 6
 
 
 MOVING = [name for name in DAMAGED if load_preset(name).controls]
@@ -1087,19 +1097,19 @@ def test_all_that_happens_to_packets_is_among_the_presets():
     ("name", "label", "seconds", "share", "off"),
     [
         ("beat-eater", "teeth", 2, 1 / 2, 0.03),  # of every beat the second half
-        ("blank-tape", "tape", 6, 1 / 6, 0.05),
+        ("blank-tape", "tape", 6, 1 / 6, 0.02),
         ("lighthouse", "lantern", 3, 1 / 4, 0.01),
         ("narrow-bridge", "bridge", 4, 1 / 3, 0.04),
         ("night-log", "link", 8, 76 / 400, 0.001),  # 400 packets of 20 ms
         ("packet-rain", "rain", 4, 3 / 10, 0.03),
-        ("propeller", "blade", 1, 2 / 5, 0.01),
+        ("propeller", "blade", 2, 2 / 5, 0.02),
         ("sixteen-steps", "gate", 2, 7 / 16, 0.01),
-        ("stuck-on-a-word", "tongue", 8, 1 / 2, 0.07),
+        ("stuck-on-a-word", "tongue", 6, 1 / 2, 0.05),
     ],
 )
 def test_as_many_packets_are_lost_as_the_story_says(name, label, seconds, share, off):
     board = load_preset(name).board()
-    board(talker(16000, 16000 * seconds)[:1], 16000)
+    board(talker(32000, 32000 * seconds)[:1], 32000)
     meter = codec_of(board, label).meter
     assert meter.lost / meter.packets == pytest.approx(share, abs=off)
 
@@ -1109,7 +1119,7 @@ def test_sides_lose_one_packet_in_five_and_the_middle_none():
     sound = noise(2, 96000, level=0.05)  # too quiet for the limiter
     heard = board(sound, 48000)
     meter = codec_of(board, "modem").meter
-    assert meter.lost / meter.packets == pytest.approx(1 / 5, abs=0.06)
+    assert meter.lost / meter.packets == pytest.approx(1 / 5, abs=0.03)
     middle, side = sound.sum(axis=0), sound[0] - sound[1]
     assert snr_db(middle, heard.sum(axis=0)) > 60
     assert snr_db(side, heard[0] - heard[1]) < 3
@@ -1157,10 +1167,7 @@ def test_a_pad_skips_the_disc_for_as_long_as_it_is_held():
     assert disc.meter.damaged == pytest.approx(75, abs=2)  # a second of sectors
 
 
-@pytest.mark.parametrize(
-    ("name", "milliseconds"),
-    [("oslo-sydney", 156), ("satellite-jam", 478)],
-)
+@pytest.mark.parametrize(("name", "milliseconds"), [("oslo-sydney", 156), ("satellite-jam", 478)])
 def test_an_echo_comes_when_told(name, milliseconds):
     word = talker(48000, 48000)
     word[:, 4800:] = 0
@@ -1171,20 +1178,20 @@ def test_an_echo_comes_when_told(name, milliseconds):
     likeness = np.correlate(heard[7200:], word[0, :4800], "valid")
     assert 7200 + np.argmax(np.abs(likeness)) == pytest.approx(48 * milliseconds, abs=40)
     start = 48 * milliseconds
-    assert -25 < rms_db(heard[start : start + 4800]) - rms_db(heard[:4800]) < -3
+    assert -25 < rms_db(heard[start : start + 4800]) - rms_db(heard[:4800]) < -2
 
 
 def test_words_are_backwards_and_hallways_slow():
-    for name, label, heard in (
-        ("backwards-words", "mirror", [47 - at for at in range(32, 48)]),
-        ("half-speed-hallway", "hallway", [32 + at // 2 for at in range(16)]),
+    # the second window of each: 16 packets backwards, from the first window's last on; or 32, each twice
+    for name, label, order in (
+        ("backwards-words", "mirror", [15 - at for at in range(16)]),
+        ("half-speed-hallway", "hallway", [32 + at // 2 for at in range(32)]),
     ):
         codec = codec_of(load_preset(name).board(), label)
-        sent, came = parcels_of(codec, noise(1, 48 * 960), 48000)
+        sent, came = parcels_of(codec, noise(1, 64 * 960), 48000)
         where = {id(packet): at for at, packet in enumerate(sent)}
-        start = 32 if name == "half-speed-hallway" else 32
-        order = [where[id(packet)] for packet in came[start : start + 16]]
-        assert order == ([31 - at for at in range(16)] if label == "mirror" else heard)
+        window = int(codec.values["window_packets"])
+        assert [where[id(packet)] for packet in came[window : 2 * window]] == order
 
 
 def test_books_are_gone_as_told():
@@ -1199,11 +1206,9 @@ def test_books_are_gone_as_told():
         made = codec.codec(48000, len(sound), codec.values)
         size = made.format.run_samples
         sent = made.encode(sound[:, : sound.shape[1] // size * size])
-        hurt = Damage(codec.values, Chance(0), made).hit(
-            sent, sound[:, : sound.shape[1] // size * size]
-        )
-        for packet, parcel in zip(sent, hurt, strict=True):
-            tokens = parcel.packet.payload
+        came = hurt_by(codec, made, sent, sound[:, : sound.shape[1] // size * size])
+        for packet, hurt in zip(sent, came, strict=True):
+            tokens = hurt.payload
             books = tokens.shape[1]
             assert books == {"library": 16, "footnotes": 30, "choir": 16}[label]
             empty = [book for book in range(books) if (tokens[:, book] < 0).all()]
@@ -1251,10 +1256,8 @@ def test_a_starved_radio_and_half_a_packet_end_in_nothing():
     made = half.codec(48000, 2, half.values)
     run = made.format.run_samples
     sent = made.encode(mix[:, : 48000 // run * run])
-    for parcel in Damage(half.values, Chance(0), made).hit(sent, mix[:, : 48000 // run * run]):
-        payload = parcel.packet.payload
-        assert not any(payload[(len(payload) + 1) // 2 :])
-    assert band_db(hiss_through("half-a-packet"), 6000, 24000, 48000) < -12
+    for packet in hurt_by(half, made, sent, mix[:, : 48000 // run * run]):
+        assert not any(packet.payload[(len(packet.payload) + 1) // 2 :])
 
 
 def test_ghosts_have_one_bit_wrong_and_rain_falls_as_told():
@@ -1303,6 +1306,39 @@ def test_an_upload_chain_is_three_codecs_four_times():
     (chain, *_) = board = load_preset("upload-chain").board()
     assert [effect.name for effect in codecs_in(board)] == ["mp3", "aac", "opus"]
     assert chain.values["generations"] == 4
+
+
+def test_a_call_hears_itself_a_line_and_120_ms_later():
+    word = talker(48000, 28800)[:1]
+    word[:, 4800:] = 0
+    (speakerphone,) = codecs_in(load_preset("feedback-call").board())
+    heard = speakerphone(word, 48000)[0]
+    around = 120 + speakerphone.latency_ms
+    first = heard[:4800]
+    likeness = np.correlate(heard[4800:], first, "valid")
+    assert 4800 + np.argmax(likeness) == pytest.approx(48 * around, abs=60)
+    start = round(48 * around)
+    assert -12 < rms_db(heard[start : start + 4800]) - rms_db(first) < -3
+
+
+def test_clocks_are_slow_and_a_giant_is_a_fourth_lower():
+    (clock,) = codecs_in(load_preset("slow-clock-gsm").board())
+    hiss = clock(noise(1, 48000, level=0.1), 48000)
+    assert band_db(hiss, 1500, 2700, 48000) > -10
+    assert band_db(hiss, 2900, 24000, 48000) < -25
+    assert clock.meter.kbps == pytest.approx(0.7 * 13, rel=0.05)
+    heard = load_preset("giant-on-the-line").board()(sine(600, 48000, 48000), 48000)[0, 12000:]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(heard.size)))
+    assert np.argmax(spectrum) * 48000 / heard.size == pytest.approx(450, rel=0.04)
+
+
+def test_red_lights_are_red_and_go_out():
+    (sampler,) = codecs_in(load_preset("red-lights").board())
+    tone = sine(300, 48000, 24000, level=0.5)
+    steady = sampler(tone, 48000)[0, 12000:]
+    _, rest = fit_sine(steady, 300, 48000)
+    assert 5 < rms_db(steady) - rms_db(rest) < 25  # bent into a square of sorts
+    assert rms_db(sampler(noise(1, 24000, level=0.001), 48000)) < -90
 
 
 # To a file and back
