@@ -1021,8 +1021,8 @@ def codec_of(board, label):
 
 @pytest.mark.parametrize(("name", "rate"), list(zip(DAMAGED, cycle(RATES))))
 def test_a_damaged_preset_keeps_the_laws(name, rate):
-    # All of one board and three short sounds: some are forty codecs. Level is that of a second, gaps and
-    # all, so that what is left of a sound may be a little louder for it
+    # All of one board and three short sounds: some are forty codecs. Level is that of a second, gaps
+    # and all, so that what is left of a sound may be a little louder for it
     board = load_preset(name).board()
     mix = full_mix(rate, rate)
     heard = board(mix, rate)
@@ -1102,7 +1102,7 @@ def test_all_that_happens_to_packets_is_among_the_presets():
         ("narrow-bridge", "bridge", 4, 1 / 3, 0.04),
         ("night-log", "link", 8, 76 / 400, 0.001),  # 400 packets of 20 ms
         ("packet-rain", "rain", 4, 3 / 10, 0.03),
-        ("propeller", "blade", 2, 2 / 5, 0.02),
+        ("propeller", "blade", 2, 2 / 5, 0.03),
         ("sixteen-steps", "gate", 2, 7 / 16, 0.01),
         ("stuck-on-a-word", "tongue", 6, 1 / 2, 0.05),
     ],
@@ -1182,7 +1182,7 @@ def test_an_echo_comes_when_told(name, milliseconds):
 
 
 def test_words_are_backwards_and_hallways_slow():
-    # the second window of each: 16 packets backwards, from the first window's last on; or 32, each twice
+    # the second window of each: 16 packets backwards, those of the first; or 16 of 32, each twice
     for name, label, order in (
         ("backwards-words", "mirror", [15 - at for at in range(16)]),
         ("half-speed-hallway", "hallway", [32 + at // 2 for at in range(32)]),
