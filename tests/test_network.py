@@ -21,7 +21,7 @@ from codecfx.stream.network import Network
 from codecfx.stream.network_paths import PATHS
 
 RATE = 48_000
-MANY = 100_000
+MANY = 50_000
 PACKET = Packet(b"", 1000)
 
 
@@ -83,7 +83,7 @@ def test_what_is_drawn_is_lost():
     expected = np.array([step == "." for step in steps]).repeat(10)
     assert same(there, np.tile(expected, 10))
     half = fates(loss=0.5, loss_pattern="drawn", loss_steps=steps, loss_period_ms=160)
-    assert 1 - half.mean() == pytest.approx(0.25, abs=0.006)
+    assert 1 - half.mean() == pytest.approx(0.25, abs=0.0085)
     assert fates(100, loss=1, loss_pattern="drawn").all()  # nothing is drawn
 
 
@@ -138,17 +138,18 @@ def _normal(x):
 def test_who_is_overtaken_by_more_than_the_buffer_holds_is_lost():
     for depth, share in ((0, 1), (1, 2 / 3), (2, 1 / 3), (3, 0)):
         late = 1 - fates(reorder=0.3, buffer_ms=20 * depth).mean()
-        assert abs(late - 0.3 * share) < 0.006
+        assert abs(late - 0.3 * share) < 0.0085
 
 
 def test_a_copy_heals_where_a_buffer_waits_for_it():
     # lost itself, and either no copy, or one that is lost as the next packet is
     expected = 0.3 * (1 - 0.5 * 0.7)
-    assert 1 - fates(loss=0.3, duplicate=0.5, buffer_ms=20).mean() == pytest.approx(expected, abs=0.006)
-    assert 1 - fates(loss=0.3, duplicate=0.5).mean() == pytest.approx(0.3, abs=0.006)
+    lost = 1 - fates(loss=0.3, duplicate=0.5, buffer_ms=20).mean()
+    assert lost == pytest.approx(expected, abs=0.0085)
+    assert 1 - fates(loss=0.3, duplicate=0.5).mean() == pytest.approx(0.3, abs=0.0085)
     way = Network({**network.NEUTRAL, "loss": 0.3, "duplicate": 0.5, "buffer_ms": 20}, 20)
     way.carry([PACKET] * MANY)
-    assert way.healed / MANY == pytest.approx(0.3 * 0.5 * 0.7, abs=0.006)
+    assert way.healed / MANY == pytest.approx(0.3 * 0.5 * 0.7, abs=0.0085)
 
 
 def test_a_narrow_link_lets_through_what_it_can():
@@ -205,8 +206,16 @@ STORM = {
 CODECS = ("opus", "gsm", "mp3", "pcm", "g722", "encodec", "lyra")
 
 
-@pytest.mark.parametrize("conceal", network.CONCEALMENTS)
-@pytest.mark.parametrize("name", CODECS)
+# Only sound that was decoded is concealed, whatever the codec: two ways each, every way twice
+WAYS = len(network.CONCEALMENTS)
+CONCEALED = [
+    (name, network.CONCEALMENTS[(at + turn) % WAYS])
+    for turn in (0, WAYS // 2)
+    for at, name in enumerate(CODECS)
+]
+
+
+@pytest.mark.parametrize(("name", "conceal"), CONCEALED)
 def test_the_same_samples_for_any_partition(name, conceal):
     audio = tones(RATE, 40_000, channels=2)
     effect = registry.find(name)(**STORM, conceal=conceal, seed=3)
