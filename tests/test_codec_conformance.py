@@ -222,7 +222,7 @@ def law_damaged_packets_never_stop_it(cls):
     count = at_most(codec, max(100, round(1 / seconds)))  # a second or more
     clean = codec.encode(frames_for(codec, count))
     random = np.random.default_rng(3)
-    for index in range(min(2000, round(60 / seconds))):
+    for index in range(min(2000, round(30 / seconds))):
         at = index % count * size
         heard = codec.decode([damaged(packet, random) for packet in clean[at : at + size]])
         assert heard.shape == (form.channels, form.run_samples)
