@@ -1,12 +1,12 @@
 """Costing: what a board takes, in time and in work, before it runs."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from codecfx.effects.base import Effect
-from codecfx.effects.board import Chain, Container
+from codecfx.effects.board import Chain
 from codecfx.effects.codec_effect import CodecEffect
 from codecfx.effects.processor import StreamSpec
 
@@ -28,13 +28,13 @@ class Cost:
 
 def costs(board: Effect, spec: StreamSpec) -> list[Cost]:
     """Of each effect of a board that nobody plays, in order, measured on a second of noise in blocks of
-    512. Of a codec's generations one is measured, and counted as often as there are.
+    512; of effects side by side all together. Of a codec's generations one is measured, and counted as
+    often as there are.
 
     Raises:
         UnsupportedFormat, CodecUnavailable: as Effect.prepare.
     """
-    spec = StreamSpec(spec.sample_rate, spec.channels, _BLOCK_SAMPLES, moving=spec.moving)
-    effects = list(board) if isinstance(board, Container) else [board]
+    effects = list(board) if isinstance(board, Chain) else [board]
     return [_cost(one if isinstance(one, Effect) else Chain([one]), spec) for one in effects]
 
 
@@ -42,13 +42,16 @@ def _cost(effect: Effect, spec: StreamSpec) -> Cost:
     effect.prepare(spec)
     latency = effect.latency_samples
     passes = int(effect.values["generations"]) if isinstance(effect, CodecEffect) else 1
-    if passes > 1:
-        effect.set("generations", 1)
-        effect.prepare(spec)
-    _work(effect, spec, _WARM_SECONDS)
-    share = passes * _work(effect, spec, _SECONDS) / _SECONDS
-    if passes > 1:
-        effect.set("generations", passes)
+    try:
+        if passes > 1:
+            effect.set("generations", 1)
+        # what computes beside the audio is measured where it computes
+        effect.prepare(replace(spec, max_block_samples=_BLOCK_SAMPLES, live=False))
+        _work(effect, spec, _WARM_SECONDS)
+        share = passes * _work(effect, spec, _SECONDS) / _SECONDS
+    finally:
+        if passes > 1:
+            effect.set("generations", passes)
     latency_ms = 1000 * latency / spec.sample_rate
     return Cost(effect.label or effect.name, latency, latency_ms, share, passes)
 

@@ -241,3 +241,43 @@ def test_a_packet_keeps_what_else_it_says():
     assert effect.meter.damaged > 5
     assert np.abs(heard).max() > 0.1  # its loudness is beside the tokens
     assert replace(Packet(b"ab", 16), payload=b"c").bits == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "moves"),
+    [
+        # what was damaged comes late, and when nothing has been damaged for long
+        (
+            "opus",
+            {"bitrate_kbps": 128, "region": "all", "jitter_ms": 1000, "late": "played", "seed": 1},
+            {4: {"flip": 0.0}},
+        ),
+        # the decoder is still led astray after a second of nothing
+        ("mp2", {}, {4: {"flip": 0.0, "loss": 1.0}, 5.5: {"loss": 0.0}}),
+    ],
+)
+def test_ears_are_kept_when_damage_is_over(name, values, moves):
+    sound = tones(RATE, 8 * RATE, level=0.2)
+    effect = registry.find(name)(flip=0.3, **values)
+    effect.prepare(StreamSpec(RATE, 1))
+    parts, at = [], 0
+    for second, changes in [*moves.items(), (8, {})]:
+        parts.append(effect.process_block(sound[:, at : round(second * RATE)]).copy())
+        at = round(second * RATE)
+        for parameter_id, value in changes.items():
+            effect.set(parameter_id, value)
+    heard = np.concatenate(parts, axis=1)
+    assert np.abs(heard).max() <= 1.1 * LOUDEST * 0.2
+
+
+def test_what_ears_remember_does_not_grow():
+    for rate in (RATE, 44_100):
+        effect = codecfx.Opus(flip=0.05)
+        effect.prepare(StreamSpec(rate, 1))
+        effect.process_block(tones(rate, 3 * rate))
+        assert len(effect._links[0].ears.limits) < 5
+
+
+def test_the_smallest_share_is_no_error():
+    audio = voice(RATE, 9600)
+    assert same(codecfx.Opus(flip=1e-310)(audio, RATE), codecfx.Opus()(audio, RATE))

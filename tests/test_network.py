@@ -424,3 +424,16 @@ def test_a_period_is_as_long_as_was_asked_for_where_packets_begin_with_it():
     )
     due = way.carry([Packet(b"", 0)] * 4000)
     assert [isinstance(one, Gap) for one in due] == [at % 20 < 8 for at in range(4000)]
+
+
+def test_late_tokens_are_told_apart_and_forgotten():
+    """Packets that are equal are not the same; and who finds no gap is not waited for."""
+    tokens = [Packet(np.full((1, 8, 1), at, np.int32), 80) for at in range(3000)]
+    every = {"jitter_ms": 100, "late": "played", "buffer_ms": 40}
+    way = Network({**network.NEUTRAL, **every}, 20)
+    due = way.carry(tokens[:2000])
+    assert sum(not isinstance(one, Gap) for one in due) > 1000
+    way.set("jitter_ms", 0.0)
+    way.carry(tokens[2000:2900])
+    way.set("loss", 1.0)
+    assert all(isinstance(one, Gap) for one in way.carry(tokens[2900:])[5:])

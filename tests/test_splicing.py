@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from signals import noise, same, stream_through, tones, voice
+from signals import noise, rms_db, same, sine, stream_through, tones, voice
 
 import codecfx
 from codecfx.effects import registry
@@ -121,3 +121,25 @@ def test_three_channels_fold():
     three = noise(3, 64)
     mono = MatchChannels(3, 1).push(three)
     assert np.allclose(mono[0], three.mean(axis=0), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["mp3", "mp2", "aac"])
+def test_a_donor_is_heard_on_after_a_move(name, tmp_path):
+    """Though the stream has begun anew since it was coded."""
+    donor = sine(1000, RATE, RATE, level=0.4)
+    soundfile.write(tmp_path / "donor.wav", donor.T, RATE)
+    effect = registry.find(name)(bitrate_kbps=128, splice=0.5, splice_file=str(tmp_path / "donor.wav"))
+    effect.prepare(StreamSpec(RATE, 1))
+    silence = np.zeros((1, RATE), np.float32)
+    before = effect.process_block(np.concatenate((silence, silence), axis=1))[:, RATE:].copy()
+    effect.bitrate_kbps = 64
+    effect.process_block(silence)
+    after = effect.process_block(silence)
+    assert rms_db(after) == pytest.approx(rms_db(before), abs=3)
+
+
+def test_nothing_of_another_is_nothing_damaged(tmp_path):
+    soundfile.write(tmp_path / "donor.wav", noise(1, RATE).T, RATE)
+    effect = codecfx.Opus(splice=1.0, splice_share=0.0, splice_file=str(tmp_path / "donor.wav"))
+    effect(voice(RATE, RATE), RATE)
+    assert effect.meter.damaged == 0

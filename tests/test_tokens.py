@@ -11,12 +11,15 @@ from codecfx.effects import registry
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import ConfigurationError
 from codecfx.recipe import effect_from
+from codecfx.stream.bits import PARAMETERS as BITS
+from codecfx.stream.bits import BitDamage
 from codecfx.stream.chance import Chance
 from codecfx.stream.plan import Plan
 from codecfx.stream.tokens import PARAMETERS, TokenDamage
 
 RATE = 48_000
 WORDS, BOOKS = 1024, 8
+NEUTRAL = {one.id: one.default for one in BITS}
 RANDOM = np.random.default_rng(3)
 TOKENS = RANDOM.integers(WORDS, size=(400, 2, BOOKS, 1)).astype(np.int32)
 
@@ -28,7 +31,8 @@ def after(tokens=TOKENS, seed=0, moves=None, **values):
     out = []
     for number, one in enumerate(tokens):
         plan.values |= (moves or {}).get(number, {})
-        out.append(damage.changed(one.copy(), number) if damage.is_on else one)
+        packet = Packet(one.copy(), 10 * one.size)
+        out.append(damage.changed(packet, number).payload if damage.is_on else one)
     assert all(np.array(one).dtype == np.int32 for one in out)
     return np.array(out)
 
@@ -155,7 +159,7 @@ def test_codecs_of_bytes_have_none_and_say_so():
 
 
 def test_wrong_lists_are_one_line():
-    for text in ("0", "a", "3-", "2-900"):
+    for text in ("0", "a", "3-", "2-900", "5-2", "\u0663"):
         effect = effect_from(f"encodec:drop_books={text}")
         with pytest.raises(ConfigurationError, match="is no book; write numbers from 1 to 64: 2, 5-8"):
             effect.prepare(StreamSpec(RATE, 1))
@@ -169,3 +173,21 @@ def test_a_packet_of_no_known_book_is_heard_as_nothing():
     frames = codec.decode([silent] * 8)
     assert np.isfinite(frames).all()
     assert np.abs(frames).max() < 0.2
+
+
+def test_what_says_nothing_is_no_token_for_flips_and_swaps():
+    silent = TOKENS.copy()
+    silent[:, :, 4:] = NO_TOKEN
+    values = {"flip": 0.3, "swap": 0.5, "xor": 77}
+    damage = BitDamage({**NEUTRAL, **values}, Chance(1), 20.0, 0, WORDS)
+    hurt = [damage.hit(Packet(one, 80), at).payload for at, one in enumerate(silent)]
+    assert (np.array(hurt)[:, :, 4:] == NO_TOKEN).all()
+    assert np.array(hurt)[:, :, :4].min() >= 0
+    assert np.array(hurt).max() < WORDS
+    assert (np.array(hurt)[:, :, :4] != silent[:, :, :4]).mean() > 0.9
+
+
+def test_what_stays_as_it_is_is_not_damaged():
+    effect = codecfx.Lyra(last_book=63)
+    effect(tones(RATE, 24_000), RATE)
+    assert effect.meter.damaged == 0

@@ -19,6 +19,9 @@ def command(
     ] = None,
     rate: Annotated[int, typer.Option(metavar="HZ", help="Of the sound.")] = 48_000,
     channels: Annotated[int, typer.Option(metavar="N", help="Of the sound.")] = 2,
+    is_live: Annotated[
+        bool, typer.Option("--live", help="As live, where long codecs are a run later.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure what effects take, before they run: latency, and work on one core."""
@@ -30,7 +33,7 @@ def command(
     from codecfx.recipe import Recipe
 
     board = Recipe(preset, tuple(effect or ())).board()
-    found = costs(board, StreamSpec(rate, channels))
+    found = costs(board, StreamSpec(rate, channels, live=is_live))
     if as_json:
         print_json([asdict(one) for one in found])
         return

@@ -107,7 +107,7 @@ class CodecEffect(Effect):
                 continue
             table = spelled.pop(group.GROUP)
             if not isinstance(table, Mapping):
-                known = ", ".join(one.id for one in group.PARAMETERS)
+                known = ", ".join(one.id for one in cls.parameters if one.group == group.GROUP)
                 raise ParameterError(
                     f"{group.GROUP} is {shown(table)}; it takes a table of {known}, each of which can "
                     "also be set by itself"
@@ -152,7 +152,7 @@ class CodecEffect(Effect):
             raise ParameterError(
                 f"splice is {share:g} and there is no splice_file; name an audio file to splice in"
             )
-        donor = donor_of(codec(), file) if file else ()
+        donor = donor_of(codec(), self.values, file) if file else ()
         first = [link({}) for _ in range(int(self.values["generations"]) - 1)]
         return [*first, link(self.values, donor)]
 

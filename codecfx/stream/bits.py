@@ -57,6 +57,7 @@ PARAMETERS = (
         description="What is left of each packet, whatever the encoder spends; 0: all of it",
     ),
 )
+_NEVER = 1e-12  # share of bytes: none in a lifetime
 _FEW = 8  # flips in a packet, up to which they are sooner made one by one
 _WRONG = ("flip", "swap", "xor", "cut", "starve_kbps")
 
@@ -120,7 +121,7 @@ class BitDamage:
         """Flip a bit in that share of bytes, in place, from each to the next: how far that is away is
         distributed geometrically.
         """
-        if not flip:
+        if flip < _NEVER:
             return
         per_gap = 1 / log1p(-flip)
         at = reached.start - 1
@@ -137,9 +138,10 @@ class BitDamage:
         hurt = np.moveaxis(tokens[:, :kept], 1, 0).copy()
         reached = _region(str(self._values["region"]), len(hurt), 0)
         stirred = hurt[reached.start : reached.stop]
-        flat = stirred.reshape(-1)
-        self._stir(flat, self._token_bits, number)
-        stirred[:] = np.where(stirred == NO_TOKEN, NO_TOKEN, flat.reshape(stirred.shape))
+        says = stirred != NO_TOKEN  # books that say nothing go on saying it
+        spoken = stirred[says]
+        self._stir(spoken, self._token_bits, number)
+        stirred[says] = spoken
         made = np.ascontiguousarray(np.moveaxis(hurt, 0, 1))
         return packet if np.array_equal(made, tokens) else replace(packet, payload=made)
 

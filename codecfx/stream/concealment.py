@@ -20,6 +20,7 @@ from codecfx.stream.ears import Parcel
 _EDGE_MS, _FADE_MS = 5.0, 20.0
 _SHORTEST_MS, _LONGEST_MS = 2.5, 20.0  # of a wave that is repeated: 400 to 50 Hz
 _HEARD_MS = 10.0  # that are to be alike
+_SEARCHED_PER_MS = 12.0  # samples: waves are told apart by what is below 6 kHz
 _FADING_MS = 120.0  # in which a repeated wave falls to 1/e
 _KEPT_MS = 3 * _LONGEST_MS
 _OWN = ("codec", "repeat")  # what the decoder does by itself, and from packets
@@ -182,20 +183,38 @@ class _Noise:
         return out
 
 
+def _wave_samples(mono: Audio, per_ms: float) -> int:
+    """How long the wave at the end of a sound is, float32 (samples,): looked for in every n-th of its
+    sums of n samples, which are enough, and then about there.
+    """
+    step = max(1, int(per_ms / _SEARCHED_PER_MS))
+    shortest, longest = _SHORTEST_MS * per_ms, _LONGEST_MS * per_ms
+    whole = mono[mono.size % step :].reshape(-1, step).sum(axis=1)
+    about = step * _lag(whole, shortest / step, longest / step, _HEARD_MS * per_ms / step)
+    if step == 1:
+        return about
+    near = max(shortest, about - step), min(longest, about + step)
+    return _lag(mono, *near, _HEARD_MS * per_ms)
+
+
+def _lag(mono: Audio, shortest: float, longest: float, heard: float) -> int:
+    """How many samples ago a sound was most like its end, `heard` samples of it."""
+    low, high, count = max(1, round(shortest)), round(longest), round(heard)
+    mono = mono[-high - count :]
+    earlier = mono[: mono.size - low]
+    energy = np.cumsum(np.append(0.0, np.square(earlier, dtype=np.float64)))
+    likeness = np.correlate(earlier, mono[-count:], "valid")  # the longest lag first
+    likeness /= np.sqrt(energy[count:] - energy[:-count] + 1e-9)
+    return high - int(np.argmax(likeness))
+
+
 class _Waves:
     """The last wave of the sound before, again and again and ever quieter, as jitter buffers stretch
     sound (ITU-T G.711, appendix I): its length is where the sound is most like itself.
     """
 
     def __init__(self, past: Audio, per_ms: float) -> None:
-        shortest, longest = max(1, round(_SHORTEST_MS * per_ms)), round(_LONGEST_MS * per_ms)
-        heard = round(_HEARD_MS * per_ms)
-        mono = past.mean(axis=0)[-longest - heard :]
-        earlier = mono[: mono.size - shortest]
-        energy = np.cumsum(np.append(0.0, np.square(earlier, dtype=np.float64)))
-        likeness = np.correlate(earlier, mono[-heard:], "valid")  # the longest lag first
-        likeness /= np.sqrt(energy[heard:] - energy[:-heard] + 1e-9)
-        length = longest - int(np.argmax(likeness))
+        length = _wave_samples(past.mean(axis=0), per_ms)
         wave = past[:, -length:].copy()
         # its end goes over into what came before its beginning, so that it joins on to itself
         blend = max(1, length // 4)

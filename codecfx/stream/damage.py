@@ -13,6 +13,7 @@ from types import ModuleType
 
 from codecfx.audio import Audio
 from codecfx.codecs.base import Codec, Packet
+from codecfx.codecs.sending import StreamPacket
 from codecfx.control.parameters import Parameter, Value
 from codecfx.stream import bits, moments, splicing, tokens
 from codecfx.stream.bits import BitDamage
@@ -73,7 +74,7 @@ class Damage:
         self._plan.finish()
         self.damaged = 0  # packets that were not what was sent, since the last reset
         self._number = 0
-        self._watched_until = 0  # packets up to there are parcels
+        self._was_wrong = False  # from the first damage on packets are parcels: it may come late
         self._peaks.reset()
         self._moments.reset()
         self._tokens.reset()
@@ -95,7 +96,7 @@ class Damage:
     def hit(self, packets: list[Packet], frames: Audio) -> Sequence[Packet | Parcel]:
         """What becomes of packets, and of the frames that they are of."""
         peaks = self._peaks.heard(frames)
-        if not self._is_wrong and self._plan.is_empty and self._number >= self._watched_until:
+        if not self._is_wrong and self._plan.is_empty and not self._was_wrong:
             self._number += len(packets)
             self._moments.sent.extend(zip(packets, peaks, strict=True))
             return packets
@@ -106,10 +107,10 @@ class Damage:
         self._number += 1
         if self._plan.reach(number):
             self._look()
-        if not self._is_wrong and number >= self._watched_until:
+        if not self._is_wrong and not self._was_wrong:
             self._moments.sent.append((packet, peak))
             return packet
-        heard, is_seam = packet, False
+        heard, is_seam, self._was_wrong = packet, False, True
         if self._splices:
             heard, peak = self._splice.spliced(packet, peak, number)
         self._moments.sent.append((heard, peak))
@@ -118,12 +119,23 @@ class Damage:
             if not self._picks:  # back with the packet of now
                 self._moments.rest()
                 self._leaving = False
-        if self._changes and not isinstance(heard.payload, bytes):
-            heard = replace(heard, payload=self._tokens.changed(heard.payload, number))
+        if heard is not packet:
+            heard = _of_now(heard, packet)
+        if self._changes:
+            heard = self._tokens.changed(heard, number)
         if self._hits:
             heard = self._bits.hit(heard, number)
         self.damaged += heard is not packet
-        if self._is_wrong:
-            self._watched_until = number + self._peaks.frames
         # what is heard counts as what went in, for the second in which a decoder comes back from it
         return Parcel(heard, LOUDEST * self._peaks.raised(peak), is_seam)
+
+
+def _of_now(heard: Packet, packet: Packet) -> Packet:
+    """A packet of another time, or another sound, as one of the stream that is sent now: else its
+    decoder would take it for one that comes too late.
+    """
+    if not isinstance(heard, StreamPacket) or not isinstance(packet, StreamPacket):
+        return heard
+    if heard.header is packet.header and heard.takeover is None:
+        return heard
+    return replace(heard, header=packet.header, takeover=None)

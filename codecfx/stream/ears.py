@@ -3,7 +3,7 @@ the highest sample that went in within the last second.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -75,6 +75,7 @@ class Ears:
 
     def __init__(self, frame_samples: int) -> None:
         self._frame = frame_samples
+        self.has_ceiling = False
         self.reset()
 
     def reset(self) -> None:
@@ -82,7 +83,7 @@ class Ears:
         self._limit = np.inf
         self._frame_limits: list[float] = []  # of the frames that were heard last
         self._number = 0  # of the next frame
-        # of the frames that are not to be louder, for who hears them next: their numbers, and how loud
+        # of the frames that are not to be louder, for a Ceiling: their numbers, and how loud
         self.limits: deque[tuple[int, float]] = deque()
 
     def limited(self, frames: Audio, due: Sequence[object]) -> Audio:
@@ -99,7 +100,7 @@ class Ears:
             elif isinstance(one, Packet):
                 self._limit = np.inf
             limits.append(self._limit)
-            if self._limit < np.inf:
+            if self._limit < np.inf and self.has_ceiling:
                 self.limits.append((begin + len(limits) - 1, self._limit))
         return self.again(frames)
 
@@ -122,6 +123,7 @@ class Ceiling:
     def __init__(self, ears: Ears, frame_samples: Fraction, reach_samples: int) -> None:
         """A frame has so many samples at the host's rate, and what is in it reaches so much further."""
         self._ears, self._reach, self._at = ears, reach_samples, 0
+        ears.has_ceiling = True
         self._whole, self._parts = frame_samples.numerator, frame_samples.denominator
 
     def push(self, chunk: Audio) -> Audio:
@@ -130,15 +132,16 @@ class Ceiling:
         limits = self._ears.limits
         if not limits or not samples:
             return chunk
-        if _peak(chunk) > min(limit for _, limit in limits):
-            chunk = self._clamped(chunk, begin)
+        known = tuple(limits)  # a codec that computes beside the audio adds to it meanwhile
+        if _peak(chunk) > min(limit for _, limit in known):
+            chunk = self._clamped(chunk, begin, known)
         while limits and self._end(limits[0][0]) + self._reach <= self._at:
             limits.popleft()
         return chunk
 
-    def _clamped(self, chunk: Audio, begin: int) -> Audio:
+    def _clamped(self, chunk: Audio, begin: int, limits: Iterable[tuple[int, float]]) -> Audio:
         ceilings = np.full(chunk.shape[1], np.inf, np.float32)
-        for number, limit in self._ears.limits:
+        for number, limit in limits:
             # nothing of it is heard before it has begun: a resampler is late by all of its reach
             first, past = self._end(number - 1), self._end(number) + self._reach
             reached = slice(max(0, first - begin), max(0, past - begin))

@@ -7,6 +7,7 @@ packet does not follow the last one, sound goes over from the one to the other (
 
 from collections import deque
 from collections.abc import Mapping
+from math import ceil
 from typing import NamedTuple
 
 from codecfx.codecs.base import Packet
@@ -16,7 +17,7 @@ from codecfx.stream.plan import of_packets, shares_of
 
 GROUP = "moments"
 ABOUT = "Which packet is heard when: frozen, slow, backwards"
-REMEMBERED_PACKETS = 1024
+REMEMBERED_PACKETS, _REMEMBERED_MS = 1024, 10_000  # whichever is more
 _MOST_BEHIND = 256
 _parameter, _share = of_packets(GROUP), shares_of(GROUP)
 
@@ -39,7 +40,7 @@ PARAMETERS = (
         minimum=0.0,
         maximum=16.0,
         unit="beats",
-        description="Instead of packets, at tempo_bpm; 0: not in beats",
+        description="Instead of packets, at tempo_bpm, 10 s at most; 0: not in beats",
     ),
     _share("scatter", "Scatter", "Share of the loop's packets that come from anywhere in it"),
     _parameter(
@@ -97,7 +98,8 @@ class Moments:
     def reset(self) -> None:
         """From the first packet again."""
         # those sent lately, with their peaks, the newest last
-        self.sent: deque[tuple[Packet, float]] = deque(maxlen=REMEMBERED_PACKETS)
+        kept = max(REMEMBERED_PACKETS, ceil(_REMEMBERED_MS / self._packet_ms))
+        self.sent: deque[tuple[Packet, float]] = deque(maxlen=kept)
         self._held: list[tuple[Packet, float]] | None = None  # those that are frozen
         self._frozen_at = self._since = 0  # packets
         self._last: int | None = None  # the packet that was heard last; None for that before now
@@ -132,7 +134,6 @@ class Moments:
         if behind and (luck := self._chance.at(number, Purpose.BEHIND)) < behind and index == number:
             age = 1 + int(luck / behind * int(values["behind_packets"]))
             packet, peak = self.sent[-1 - min(age, len(self.sent) - 1)]
-            is_seam = False
         return Moment(packet, peak, is_seam)
 
     def _frozen(self, number: int) -> tuple[int, tuple[Packet, float]]:

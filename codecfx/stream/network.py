@@ -32,6 +32,7 @@ _SHAPES = ("uniform", "normal", "exponential", "pareto")
 _LONGEST_DETOUR = 3  # packets that overtake one
 _SETTLING = 0.995  # what is left of an adaptive buffer's depth with every packet
 _MOST_LATE = 64  # packets that are waited for after their time
+_LATE_FOR = 4  # packets that come and go until one that came late finds a gap, or is forgotten
 
 
 _parameter = of_packets(GROUP)
@@ -205,7 +206,7 @@ NEUTRAL: Mapping[str, Value] = {one.id: one.default for one in PARAMETERS}
 _WRONG = ("loss", "jitter_ms", "reorder", "bandwidth_kbps")  # what keeps packets from being in time
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sent:
     packet: Packet | Parcel
     number: int
@@ -344,6 +345,8 @@ class Network:
             self._late.append(sent)
             del self._late[:-_MOST_LATE]
         now = sent.number + self.delay_packets
+        # who came, and found no gap for so long, is not waited for
+        self._late = [one for one in self._late if one.arrival > now - _LATE_FOR]
         for late in self._late:
             if late.arrival <= now:
                 self._late.remove(late)

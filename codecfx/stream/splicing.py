@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codecfx.audio import silence
 from codecfx.codecs.base import Codec, Packet
 from codecfx.control.parameters import Change, Value
-from codecfx.errors import AudioFileError, ParameterError
+from codecfx.errors import AudioFileError, ParameterError, UnsupportedFormat
 from codecfx.stream.chance import Chance, Purpose
 from codecfx.stream.channels import MatchChannels
 from codecfx.stream.ears import Peaks
@@ -27,6 +27,7 @@ ABOUT = "Packets of another sound, spliced in"
 PLACES = ("end", "beginning", "scattered")
 LONGEST_SECONDS = 60  # of a donor; what is longer is heard as far as that
 _BLOCK_SAMPLES = 65_536
+_MOST_KEPT = 8  # donors
 _parameter, _share = of_packets(GROUP), shares_of(GROUP)
 
 PARAMETERS = (
@@ -57,13 +58,31 @@ PARAMETERS = (
 Donor: TypeAlias = Sequence[tuple[Packet, float]]
 """Packets, and the highest sample about each."""
 
+_kept: dict[tuple[object, ...], Donor] = {}
 
-def donor_of(codec: Codec, path: str) -> Donor:
-    """The packets of an audio file, by a codec that nobody else uses. [control thread]
+
+def donor_of(codec: Codec, settings: Mapping[str, Value], path: str) -> Donor:
+    """The packets of an audio file, by a codec of these settings that nobody else uses; those of the
+    last few files are kept. [control thread]
 
     Raises:
         ParameterError: no audio file, or one whose rate is too odd.
     """
+    try:
+        changed = Path(path).stat().st_mtime_ns
+    except OSError:
+        changed = 0  # whoever reads it says what is wrong
+    own = tuple((one.id, settings[one.id]) for one in codec.parameters)
+    key = (type(codec), codec.format, own, path, changed)
+    if key not in _kept:
+        made = _made(codec, path)
+        while len(_kept) >= _MOST_KEPT:
+            _kept.pop(next(iter(_kept)), None)
+        _kept[key] = made
+    return _kept[key]
+
+
+def _made(codec: Codec, path: str) -> Donor:
     from codecfx.audio_file import AudioSource
 
     form = codec.format
@@ -79,7 +98,7 @@ def donor_of(codec: Codec, path: str) -> Donor:
             into = Series(stages)
             starts = range(0, samples, _BLOCK_SAMPLES)
             parts = [into.push(source.read(min(_BLOCK_SAMPLES, samples - at))) for at in starts]
-    except AudioFileError as error:
+    except (AudioFileError, UnsupportedFormat) as error:
         raise ParameterError(f"splice_file: {error}") from None
     sound = np.concatenate(parts, axis=1)
     missing = -sound.shape[1] % form.run_samples
@@ -120,18 +139,17 @@ class Splice:
             body = np.frombuffer(own, np.uint8).copy()
             graft = np.frombuffer(theirs, np.uint8)
             header = self._header_bytes
-            count = max(0, min(body.size, graft.size) - header)
-            # the end of the packet, not of what both have
-            chosen = self._chosen(count, share, number)
-            places = header + np.flatnonzero(chosen)
+            places = header + np.flatnonzero(self._chosen(max(0, body.size - header), share, number))
+            places = places[places < graft.size]  # of a shorter one there is no more
             body[places] = graft[places]
-            return replace(packet, payload=body.tobytes())
+            made = body.tobytes()
+            return packet if made == own else replace(packet, payload=made)
         if isinstance(own, np.ndarray) and isinstance(theirs, np.ndarray):
             tokens = own.copy()
             count = min(own.shape[1], theirs.shape[1])
             chosen = self._chosen(count, share, number)
             tokens[:, :count][:, chosen] = theirs[:, :count][:, chosen]
-            return replace(packet, payload=tokens)
+            return packet if np.array_equal(tokens, own) else replace(packet, payload=tokens)
         return packet
 
     def _chosen(self, count: int, share: float, number: int) -> NDArray[np.bool_]:

@@ -5,10 +5,12 @@ A packet's tokens are (channels, books, hops); the first books are coarse, the l
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codecfx.codecs.base import Packet
 from codecfx.codecs.residual_quantizer import NO_TOKEN, Tokens
 from codecfx.control.parameters import Change, Curve, Value
 from codecfx.errors import ParameterError
@@ -112,8 +114,15 @@ class TokenDamage:
             self._values[one] != neutral for one, neutral in _NEUTRAL.items()
         )
 
-    def changed(self, tokens: Tokens, number: int) -> Tokens:
-        """Tokens (channels, books, hops) of packet `number`, to others; NO_TOKEN stays what it is."""
+    def changed(self, packet: Packet, number: int) -> Packet:
+        """Packet `number`, its tokens others, or as it is."""
+        if isinstance(packet.payload, bytes):
+            return packet
+        tokens = self._others_for(packet.payload, number)
+        return packet if np.array_equal(tokens, packet.payload) else replace(packet, payload=tokens)
+
+    def _others_for(self, tokens: Tokens, number: int) -> Tokens:
+        """Of (channels, books, hops); NO_TOKEN stays what it is."""
         values, books = self._values, tokens.shape[1]
         was, tokens = tokens, self._droned(tokens)
         moved = self._walked(number)[:books] + int(values["rotate"])
@@ -178,7 +187,8 @@ def books_in(text: str) -> list[int]:
     for part in filter(None, text.replace(",", " ").split()):
         first, dash, last = part.partition("-")
         ends = [first, last if dash else first]
-        if not all(end.isdecimal() and 1 <= int(end) <= MOST_BOOKS for end in ends):
+        known = all(one.isascii() and one.isdecimal() and 1 <= int(one) <= MOST_BOOKS for one in ends)
+        if not known or int(ends[0]) > int(ends[1]):
             raise ParameterError(
                 f"drop_books: '{part}' is no book; write numbers from 1 to {MOST_BOOKS}: 2, 5-8"
             )
