@@ -62,7 +62,7 @@ def codec(name, rate, channels, **values):
 
 
 def codec_path(name, rate, channels, **values):
-    return signal_path(Link(codec(name, rate, channels, **values)), rate, channels)
+    return signal_path([Link(codec(name, rate, channels, **values))], rate, channels)
 
 
 class Backwards:
