@@ -606,7 +606,7 @@ def test_what_is_no_packet_is_a_lost_one(wrong, made_up):
     payload = {
         "floats": tokens.astype(np.float32),
         "a token too large": np.where(np.arange(16)[:, np.newaxis] == 5, 16, tokens),
-        "a token below": np.where(np.arange(16)[:, np.newaxis] == 5, -1, tokens),
+        "a token below": np.where(np.arange(16)[:, np.newaxis] == 5, -2, tokens),
         "flat": tokens.ravel(),
         "47 books": np.resize(tokens, (1, 47, 1)),
     }[wrong]
