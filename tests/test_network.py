@@ -21,7 +21,7 @@ from codecfx.stream.network import Network
 from codecfx.stream.network_paths import PATHS
 
 RATE = 48_000
-MANY = 50_000
+MANY = 100_000
 PACKET = Packet(b"", 1000)
 
 
@@ -83,7 +83,7 @@ def test_what_is_drawn_is_lost():
     expected = np.array([step == "." for step in steps]).repeat(10)
     assert same(there, np.tile(expected, 10))
     half = fates(loss=0.5, loss_pattern="drawn", loss_steps=steps, loss_period_ms=160)
-    assert 1 - half.mean() == pytest.approx(0.25, abs=0.0085)
+    assert 1 - half.mean() == pytest.approx(0.25, abs=0.006)
     assert fates(100, loss=1, loss_pattern="drawn").all()  # nothing is drawn
 
 
@@ -138,18 +138,18 @@ def _normal(x):
 def test_who_is_overtaken_by_more_than_the_buffer_holds_is_lost():
     for depth, share in ((0, 1), (1, 2 / 3), (2, 1 / 3), (3, 0)):
         late = 1 - fates(reorder=0.3, buffer_ms=20 * depth).mean()
-        assert abs(late - 0.3 * share) < 0.0085
+        assert abs(late - 0.3 * share) < 0.006
 
 
 def test_a_copy_heals_where_a_buffer_waits_for_it():
     # lost itself, and either no copy, or one that is lost as the next packet is
     expected = 0.3 * (1 - 0.5 * 0.7)
     lost = 1 - fates(loss=0.3, duplicate=0.5, buffer_ms=20).mean()
-    assert lost == pytest.approx(expected, abs=0.0085)
-    assert 1 - fates(loss=0.3, duplicate=0.5).mean() == pytest.approx(0.3, abs=0.0085)
+    assert lost == pytest.approx(expected, abs=0.006)
+    assert 1 - fates(loss=0.3, duplicate=0.5).mean() == pytest.approx(0.3, abs=0.006)
     way = Network({**network.NEUTRAL, "loss": 0.3, "duplicate": 0.5, "buffer_ms": 20}, 20)
     way.carry([PACKET] * MANY)
-    assert way.healed / MANY == pytest.approx(0.3 * 0.5 * 0.7, abs=0.0085)
+    assert way.healed / MANY == pytest.approx(0.3 * 0.5 * 0.7, abs=0.006)
 
 
 def test_a_narrow_link_lets_through_what_it_can():
