@@ -240,7 +240,7 @@ def test_a_window_is_whole_frames_as_long_as_was_asked_for():
     stage = clocks.around(RATE, CodecFormat(8000, 1, 160, 0), 0)[2][0]
     assert stage._window == 2 * 160 * 6  # two of 40 ms, played in 20
     clocks = Clocks(Fraction(1), Fraction(3, 2), window_ms=5.0)
-    assert clocks.around(RATE, CodecFormat(8000, 1, 160, 0))[2][0]._window == 160 * 4  # one at least
+    assert clocks.around(RATE, CodecFormat(8000, 1, 160, 0), 0)[2][0]._window == 160 * 4  # one at least
 
 
 # What damaged packets may do

@@ -639,3 +639,9 @@ def test_a_long_performance_keeps_no_past():
         player.process_block(block)
         most = max(most, len(player._agenda._due) + len(player._agenda._planned))
     assert most < 200
+
+
+def test_any_effects_own_parameter_comes_before_one_that_every_codec_has():
+    board = codecfx.Pedalboard([codecfx.Opus(), codecfx.native("Delay")])
+    assert paths.find(board, "*.feedback").effect.name == "Delay"
+    assert paths.find(board, "*.feedback_ms").effect.name == "opus"

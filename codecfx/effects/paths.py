@@ -6,7 +6,7 @@
     opus.2.bitrate_kbps     the second of that name
     2.mix                   the effect by its place, from 1; chain.2.mix says the same
     2.1.room_size           the first effect inside the second, which is a container
-    *.bitrate_kbps          the first effect that has such a parameter
+    *.bitrate_kbps          the first effect that has such a parameter, as its own before others
     mix                     the board's own; board.mix says the same
 
 Where one may mean several things, labels come first, then names, then places, then the board.
@@ -105,8 +105,10 @@ def find(board: Effect, path: str) -> Target:
     everywhere = list(places(board))
     name, _, parameter_id = path.strip().lower().rpartition(".")
     if name == "*":
-        having = (one for one in everywhere[1:] or everywhere if _parameter(one, parameter_id))
-        found = list(having)[:1]
+        having = [one for one in everywhere[1:] or everywhere if _parameter(one, parameter_id)]
+        # what an effect is made for comes before what every codec has: a Delay's feedback
+        having.sort(key=lambda one: bool(getattr(_parameter(one, parameter_id), "group", "")))
+        found = having[:1]
     else:
         found = _found(everywhere, name)
     if len(found) > 1:
