@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+from made_models import use_made_models
 from signals import tones, voice
 
 from codecfx.effects import registry
@@ -70,7 +71,8 @@ def hurt(name, packets, seed=0):
         heard = effect.process_block(sound)
         assert heard.shape == sound.shape, about
         assert np.isfinite(heard).all(), about
-        if any(values.get(one) for one in WRONG):
+        # the last of two generations hears what the first made of the sound, which may be louder
+        if any(values.get(one) for one in WRONG) and "generations" not in values:
             # what a filter adds to a peak on the way into the codec, or lets pass in another place
             most = 1.1 * LOUDEST * PEAK
             assert np.abs(heard).max() <= most, f"{about}: {np.abs(heard).max()}"
@@ -80,11 +82,12 @@ def hurt(name, packets, seed=0):
 
 
 def main(packets):
+    use_made_models()
     names = registry.codec_names()
     began, sent = time.monotonic(), 0
     for name in names:
         sent += hurt(name, packets // len(names), seed=int(began))
-        print(f"{name}: {sent} packets so far, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{name}: {sent} packets, {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
