@@ -4,19 +4,14 @@ from typing import Annotated
 
 import typer
 
+from codecfx.cli.options import EffectOption, PresetOption
+
 _SAFE = 0.5  # of a core, live: the worst block takes twice as long as most
 
 
 def command(
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", metavar="NAME", help="A preset's name or .toml file.")
-    ] = "",
-    effect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--effect", "-e", metavar="SPEC", help="name:parameter=value,...; may be repeated."
-        ),
-    ] = None,
+    preset: PresetOption = "",
+    effect: EffectOption = None,
     rate: Annotated[int, typer.Option(metavar="HZ", help="Of the sound.")] = 48_000,
     channels: Annotated[int, typer.Option(metavar="N", help="Of the sound.")] = 2,
     is_live: Annotated[

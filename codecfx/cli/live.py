@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codecfx.cli.options import EffectOption, MixOption
+
 if TYPE_CHECKING:
     from codecfx.live.host import Host
     from codecfx.live.wiring import Setup
@@ -22,15 +24,8 @@ def command(
             "--preset", "-p", metavar="NAME", help="A preset's name or .toml file; more to go through."
         ),
     ] = None,
-    effect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--effect", "-e", metavar="SPEC", help="name:parameter=value,...; may be repeated."
-        ),
-    ] = None,
-    mix: Annotated[
-        float | None, typer.Option(metavar="0..1", help="Dry to wet, of the whole chain.")
-    ] = None,
+    effect: EffectOption = None,
+    mix: MixOption = None,
     automation: Annotated[
         list[str] | None,
         typer.Option("--automation", "-a", metavar="FILE", help="Lanes, from the start on."),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codecfx.cli.options import EffectOption, MixOption, PresetOption
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -32,18 +34,9 @@ def command(
             readable=False,
         ),
     ],
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", metavar="NAME", help="A preset's name or .toml file.")
-    ] = "",
-    effect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--effect", "-e", metavar="SPEC", help="name:parameter=value,...; may be repeated."
-        ),
-    ] = None,
-    mix: Annotated[
-        float | None, typer.Option(metavar="0..1", help="Dry to wet, of the whole chain.")
-    ] = None,
+    preset: PresetOption = "",
+    effect: EffectOption = None,
+    mix: MixOption = None,
     automation: Annotated[
         list[str] | None,
         typer.Option(
