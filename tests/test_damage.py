@@ -281,3 +281,12 @@ def test_what_ears_remember_does_not_grow():
 def test_the_smallest_share_is_no_error():
     audio = voice(RATE, 9600)
     assert same(codecfx.Opus(flip=1e-310)(audio, RATE), codecfx.Opus()(audio, RATE))
+
+
+def test_a_group_that_is_no_table_is_told_in_one_line():
+    with pytest.raises(ConfigurationError, match="damage is 3; it takes a table of packets_hit, flip"):
+        codecfx.Opus(damage=3)
+    for wrong in (3, {"drone_books": 2}):  # which a codec of bytes has not
+        with pytest.raises(ConfigurationError, match="no parameter 'tokens'"):
+            codecfx.Opus(tokens=wrong)
+    assert codecfx.Opus(moments={"slow": 2}).slow == 2

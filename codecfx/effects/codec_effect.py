@@ -102,15 +102,15 @@ class CodecEffect(Effect):
         spelled = dict(settings)
         if network.GROUP in spelled:
             spelled = parameters_of(spelled.pop(network.GROUP)) | spelled
-        for group in GROUPS:
-            if group.GROUP not in spelled:
+        for name in dict.fromkeys(one.group for one in cls.parameters):
+            if not name or name not in spelled:
                 continue
-            table = spelled.pop(group.GROUP)
+            table = spelled.pop(name)
             if not isinstance(table, Mapping):
-                known = ", ".join(one.id for one in cls.parameters if one.group == group.GROUP)
+                known = ", ".join(one.id for one in cls.parameters if one.group == name)
                 raise ParameterError(
-                    f"{group.GROUP} is {shown(table)}; it takes a table of {known}, each of which can "
-                    "also be set by itself"
+                    f"{name} is {shown(table)}; it takes a table of {known}, each of which can also be "
+                    "set by itself"
                 )
             spelled = {**table, **spelled}
         return spelled
