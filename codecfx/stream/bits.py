@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from codecfx.codecs.base import Packet
 from codecfx.codecs.residual_quantizer import NO_TOKEN, Tokens
 from codecfx.control.parameters import Value
-from codecfx.stream.chance import Chance, Purpose
+from codecfx.stream.chance import Chance, Purpose, fractions_of
 from codecfx.stream.plan import of_packets, shares_of
 
 GROUP = "damage"
@@ -153,12 +153,11 @@ class BitDamage:
         if flip := float(values["flip"]):
             words = self._chance.words(number, Purpose.FLIP, count)
             bits = np.left_shift(1, (words % np.uint64(width)).astype(np.int64))
-            is_hit = (words >> np.uint64(11)) * 2.0**-53 < flip
+            is_hit = fractions_of(words) < flip
             symbols ^= np.where(is_hit, bits, 0).astype(symbols.dtype)
         if (swap := float(values["swap"])) and count > 1:
-            words = self._chance.words(number, Purpose.SWAP, count // 2)
             pairs = symbols[: count // 2 * 2].reshape(-1, 2)
-            chosen = (words >> np.uint64(11)) * 2.0**-53 < swap
+            chosen = self._chance.fractions(number, Purpose.SWAP, count // 2) < swap
             pairs[chosen] = pairs[chosen][:, ::-1]
         if xor := int(values["xor"]):
             symbols ^= symbols.dtype.type(xor & ((1 << width) - 1))

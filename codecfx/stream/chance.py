@@ -65,6 +65,10 @@ class Chance:
             yield (word >> 11) * _TO_UNIT, word & 0x7FF
             place = (place + _GOLDEN) & _WORD
 
+    def fractions(self, number: int, purpose: Purpose, count: int) -> NDArray[np.float64]:
+        """So many of 0 <= x < 1, float64 (count,): those of `words`."""
+        return fractions_of(self.words(number, purpose, count))
+
     def words(self, number: int, purpose: Purpose, count: int) -> NDArray[np.uint64]:
         """So many words of 64 random bits for packet `number` and a purpose."""
         first = _mixed((self._stream + (number * _PURPOSES + purpose) * _GOLDEN) & _WORD)
@@ -78,3 +82,8 @@ def _mixed(word: int) -> int:
     word = ((word ^ (word >> 30)) * _FIRST) & _WORD
     word = ((word ^ (word >> 27)) * _SECOND) & _WORD
     return word ^ (word >> 31)
+
+
+def fractions_of(words: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """The upper 53 bits of each as 0 <= x < 1; the lower 11 are free for something else."""
+    return (words >> np.uint64(11)).astype(np.float64) * _TO_UNIT

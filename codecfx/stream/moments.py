@@ -81,7 +81,7 @@ PARAMETERS = (
 
 
 class Moment(NamedTuple):
-    """A packet that is heard, how loud sound was about it, and whether it follows the one before."""
+    """A packet that is heard, and how loud sound was about it; a seam does not follow the last one."""
 
     packet: Packet
     peak: float

@@ -27,7 +27,7 @@ ABOUT = "Packets of another sound, spliced in"
 PLACES = ("end", "beginning", "scattered")
 LONGEST_SECONDS = 60  # of a donor; what is longer is heard as far as that
 _BLOCK_SAMPLES = 65_536
-_MOST_KEPT = 8  # donors
+_MOST_KEPT = 4  # donors: a minute of PCM is 45,000 packets
 _parameter, _share = of_packets(GROUP), shares_of(GROUP)
 
 PARAMETERS = (
@@ -74,12 +74,13 @@ def donor_of(codec: Codec, settings: Mapping[str, Value], path: str) -> Donor:
         changed = 0  # whoever reads it says what is wrong
     own = tuple((one.id, settings[one.id]) for one in codec.parameters)
     key = (type(codec), codec.format, own, path, changed)
-    if key not in _kept:
-        made = _made(codec, path)
-        while len(_kept) >= _MOST_KEPT:
-            _kept.pop(next(iter(_kept)), None)
-        _kept[key] = made
-    return _kept[key]
+    donor = _kept.get(key)
+    if donor is None:
+        donor = _made(codec, path)
+        while len(_kept) >= _MOST_KEPT:  # files rendered side by side are made by threads
+            _kept.pop(next(iter(tuple(_kept)), key), None)
+        _kept[key] = donor
+    return donor
 
 
 def _made(codec: Codec, path: str) -> Donor:
@@ -160,5 +161,4 @@ class Splice:
                 return places >= count - part
             case "beginning":
                 return places < part
-        words = self._chance.words(number, Purpose.SPLICE_WHERE, count)
-        return (words >> np.uint64(11)) * 2.0**-53 < share
+        return self._chance.fractions(number, Purpose.SPLICE_WHERE, count) < share

@@ -134,8 +134,8 @@ class TokenDamage:
             tokens = self._shuffled(tokens, float(values["shuffle"]))
         tokens = np.where(was == NO_TOKEN, NO_TOKEN, tokens).astype(np.int32)
         if values["swap_books"] and books > 1:
-            words = self._chance.words(number, Purpose.SWAP_BOOKS, books // 2)
-            for pair in np.flatnonzero(_fractions(words) < float(values["swap_books"])):
+            luck = self._chance.fractions(number, Purpose.SWAP_BOOKS, books // 2)
+            for pair in np.flatnonzero(luck < float(values["swap_books"])):
                 tokens[:, [2 * pair, 2 * pair + 1]] = tokens[:, [2 * pair + 1, 2 * pair]]
         tokens[:, : int(values["first_book"]) - 1] = NO_TOKEN
         tokens[:, int(values["last_book"]) :] = NO_TOKEN
@@ -156,7 +156,7 @@ class TokenDamage:
         if not most:
             self._strayed = np.zeros(MOST_BOOKS, np.int64)
         else:
-            luck = _fractions(self._chance.words(number, Purpose.WALK, MOST_BOOKS))
+            luck = self._chance.fractions(number, Purpose.WALK, MOST_BOOKS)
             self._strayed += np.floor(luck * (2 * most + 1)).astype(np.int64) - most
         return self._strayed
 
@@ -164,14 +164,10 @@ class TokenDamage:
         if self._others is None:
             order = np.argsort(self._chance.words(0, Purpose.SHUFFLE, self._codewords), kind="stable")
             self._others = order.astype(np.int32)
-            self._when = _fractions(self._chance.words(1, Purpose.SHUFFLE, self._codewords))
+            self._when = self._chance.fractions(1, Purpose.SHUFFLE, self._codewords)
         words = np.arange(self._codewords, dtype=np.int32)
         table = np.where(self._when < share, self._others, words)
         return table[tokens]  # NO_TOKEN finds the last, and is put back
-
-
-def _fractions(words: NDArray[np.uint64]) -> NDArray[np.float64]:
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def books_in(text: str) -> list[int]:
