@@ -1,4 +1,6 @@
-"""The one audio shape inside codecfx: float32, (channels, samples), full scale at ±1."""
+"""The one audio shape inside codecfx: float32, (channels, samples), full scale at ±1; and the one way
+from one sound to another.
+"""
 
 from typing import TypeVar
 
@@ -31,3 +33,15 @@ def planar(frames: NDArray[Sample]) -> NDArray[Sample]:
     for channel, samples in enumerate(copy):
         samples[:] = frames[:, channel]
     return copy
+
+
+def smooth_step(samples: int) -> NDArray[np.float64]:
+    """From 0 to 1 in so many samples, (samples,), the last of them 1: the polynomial of degree 7 whose
+    first three derivatives vanish at both ends, so that a tone moved along it stays a tone (its
+    sidebands fall with the fifth power of frequency).
+
+    >>> smooth_step(4).round(3).tolist()
+    [0.071, 0.5, 0.929, 1.0]
+    """
+    t = np.arange(1, samples + 1) / samples
+    return t**4 * (35.0 - t * (84.0 - t * (70.0 - t * 20.0)))

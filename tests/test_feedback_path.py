@@ -8,8 +8,8 @@ from signals import cut, late, noise, rms_db, same, sine, stream_through, tones
 from test_dry_wet import above_5_khz_db
 
 import codecfx
+from codecfx.audio import smooth_step
 from codecfx.effects import registry
-from codecfx.effects.dry_wet import smooth_step
 from codecfx.effects.feedback import LOUDEST_BACK, LOUDEST_OUT, soft_ceiling
 from codecfx.effects.processor import StreamSpec
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signals import cut, noise, recording, recordings, rms_db, same, silence, sine, tones, voice
 
-from codecfx.effects.dry_wet import smooth_step
+from codecfx.audio import smooth_step
 from codecfx.live.guard import Guard
 from codecfx.live.howl import HowlDetector
 

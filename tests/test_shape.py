@@ -8,9 +8,9 @@ from signals import cut, late, noise, same, sine, stream_through, tones, voice
 from test_dry_wet import above_5_khz_db
 
 import codecfx
+from codecfx.audio import smooth_step
 from codecfx.control.parameters import Change
 from codecfx.effects import registry, shape
-from codecfx.effects.dry_wet import smooth_step
 from codecfx.effects.player import Move, Player
 from codecfx.effects.processor import StreamSpec
 from codecfx.effects.shape import GATE_OFF_DB, PARAMETERS

@@ -28,8 +28,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio, silence
-from codecfx.effects.dry_wet import faded, smooth_step
+from codecfx.audio import Audio, silence, smooth_step
+from codecfx.effects.dry_wet import faded
 
 LATENCY_MS = 10
 _PERIODS = 3

@@ -18,9 +18,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, smooth_step
 from codecfx.effects.base import Effect
-from codecfx.effects.dry_wet import faded, smooth_step
+from codecfx.effects.dry_wet import faded
 from codecfx.effects.paths import moves_live, places
 from codecfx.effects.player import Event, Move, Player
 from codecfx.effects.processor import StreamSpec

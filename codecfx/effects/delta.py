@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio
-from codecfx.effects.dry_wet import SmoothGain, smooth_step
+from codecfx.audio import Audio, smooth_step
+from codecfx.effects.dry_wet import SmoothGain
 
 KINDS = ("off", "on", "matched")
 _TILE_MS = 50  # what levels are taken of

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from codecfx.audio import Audio, silence
+from codecfx.audio import Audio, silence, smooth_step
 
 if TYPE_CHECKING:
     from codecfx.effects.delta import Delta
@@ -190,18 +189,6 @@ def mixed(dry: Audio, wet: Audio, gain: Audio) -> Audio:
     gain = gain * dry
     mix += gain
     return mix
-
-
-def smooth_step(samples: int) -> NDArray[np.float64]:
-    """From 0 to 1 in so many samples, (samples,), the last of them 1: the polynomial of degree 7 whose
-    first three derivatives vanish at both ends, so that a tone moved along it stays a tone (its
-    sidebands fall with the fifth power of frequency).
-
-    >>> smooth_step(4).round(3).tolist()
-    [0.071, 0.5, 0.929, 1.0]
-    """
-    t = np.arange(1, samples + 1) / samples
-    return t**4 * (35.0 - t * (84.0 - t * (70.0 - t * 20.0)))
 
 
 def faded(old: Audio, new: Audio, rising: Audio, into: int) -> Audio:

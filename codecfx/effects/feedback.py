@@ -14,9 +14,9 @@ was heard, and no ceiling.
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio, silence
+from codecfx.audio import Audio, silence, smooth_step
 from codecfx.control.parameters import Curve, Parameter
-from codecfx.effects.dry_wet import SmoothGain, smooth_step
+from codecfx.effects.dry_wet import SmoothGain
 from codecfx.effects.processor import Processor
 from codecfx.stream.clocks import GROUP
 

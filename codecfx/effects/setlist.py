@@ -10,12 +10,12 @@ from operator import itemgetter
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, smooth_step
 from codecfx.control.automation import on_grid
 from codecfx.control.maps import Map
 from codecfx.control.messages import is_message
 from codecfx.control.reader import Reader
-from codecfx.effects.dry_wet import DelayLine, faded, smooth_step
+from codecfx.effects.dry_wet import DelayLine, faded
 from codecfx.effects.player import Event, Player
 from codecfx.effects.processor import StreamSpec
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from codecfx.audio import Audio
+from codecfx.audio import Audio, smooth_step
 from codecfx.control.parameters import Parameter, Value
 from codecfx.effects import feedback
-from codecfx.effects.dry_wet import SmoothGain, smooth_step
+from codecfx.effects.dry_wet import SmoothGain
 from codecfx.effects.processor import Processor
 from codecfx.stream import clocks
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codecfx.audio import Audio
-from codecfx.effects.dry_wet import smooth_step
+from codecfx.audio import Audio, smooth_step
 
 if TYPE_CHECKING:
     from codecfx.effects.processor import Processor

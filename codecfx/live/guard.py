@@ -16,8 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio, silence
-from codecfx.effects.dry_wet import smooth_step
+from codecfx.audio import Audio, silence, smooth_step
 from codecfx.effects.processor import LOUDEST, without_garbage
 
 Floats = NDArray[np.float64]

@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codecfx.audio import Audio, silence
-from codecfx.effects.dry_wet import smooth_step
+from codecfx.audio import Audio, silence, smooth_step
 from codecfx.effects.processor import without_garbage
 
 _DUCK = 10 ** (-24 / 20)

@@ -18,7 +18,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from codecfx.audio import Audio, silence
+from codecfx.audio import Audio, silence, smooth_step
 from codecfx.codecs.base import CodecFormat
 from codecfx.control.parameters import Change, Curve, Parameter, Value
 from codecfx.errors import UnsupportedFormat
@@ -130,8 +130,7 @@ class Resync:
         self._repeats = max(0, ceil(ratio) - 1)
         shortest = min(window_samples / 2, window_samples * ratio)
         self._fade = max(1, min(round(_FADE_MS * rate / 1000), floor(shortest / 2)))
-        t = np.arange(1, self._fade + 1) / (self._fade + 1)
-        self._rising = (t**4 * (35.0 - t * (84.0 - t * (70.0 - t * 20.0)))).astype(np.float32)
+        self._rising = smooth_step(self._fade + 1)[:-1].astype(np.float32)
         self.holdback_samples = Fraction(1)
         if ratio > 1:  # the last of a joint needs what comes so much later than it would sound
             self.holdback_samples += (window_samples + self._fade) * (ratio - 1) + ratio
