@@ -136,11 +136,38 @@ def test_the_verb_lists_jack(server):
 
 def test_a_process_that_opens_counts_for_itself(server):
     """And says nothing while it loads PortAudio."""
-    code = "from codecfx.live.devices import *; one, _ = choose(); print(number_here(one), one.number)"
+    code = (
+        "from codecfx.live.devices import *; one, _ = choose(); print(*numbers_here([one]), one.number)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     here, there = done.stdout.split()
     assert here == there
     assert done.stderr == ""
+
+
+def test_a_server_that_refuses_once_is_asked_again(server):
+    """A machine that stands still for two seconds while JACK's client begins: PortAudio has no JACK."""
+    code = f"""
+import json, os
+os.environ["JACK_DEFAULT_SERVER"] = "codecfx-none"
+import sounddevice
+assert "{JACK}" not in [one["name"] for one in sounddevice.query_hostapis()]
+os.environ["JACK_DEFAULT_SERVER"] = "{server.name}"
+from codecfx.live.devices import *
+from codecfx.live.devices.portaudio_answers import _answer
+if HERE:
+    print(*numbers_here(choose()), choose_one("input").number)
+else:
+    print(*[one["name"] for one in _answer([], True)["devices"]])
+"""
+    for here, expected in ((True, "0 0 0"), (False, "system")):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("HERE", str(here))],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split()[: len(expected.split())] == expected.split()
 
 
 def test_a_server_that_hangs_is_told_of_in_time():

@@ -63,7 +63,7 @@ class Engine:
         from codecfx.live.file_clock import FileClock
         from codecfx.live.sound_card import SoundCard, plugged
 
-        microphone, phones = plugged(order["microphone"]), plugged(order["phones"])
+        microphone, phones = plugged(order["microphone"], order["phones"])
         rate, block = self._spec.sample_rate, order["block_samples"]
         process, memory = self.desk.process, self.memory
         if microphone is None and phones is None:

@@ -185,14 +185,8 @@ def _measured(order: dict[str, Any]) -> dict[str, Any]:
             done.set()
         return out
 
-    card = SoundCard(
-        process,
-        Memory(),
-        plugged(order["microphone"]),
-        plugged(order["phones"]),
-        rate,
-        order["block_samples"],
-    )
+    microphone, phones = plugged(order["microphone"], order["phones"])
+    card = SoundCard(process, Memory(), microphone, phones, rate, order["block_samples"])
     card.start()
     if not done.wait(len(sound) / rate + 5):
         raise AudioDeviceError("the sound device stands still")

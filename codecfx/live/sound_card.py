@@ -12,7 +12,7 @@ import numpy as np
 from codecfx.audio import Audio
 from codecfx.errors import AudioDeviceError
 from codecfx.live.child import prefer
-from codecfx.live.devices import Device, Way, load, number_here, opening_error
+from codecfx.live.devices import Device, Way, load, numbers_here, opening_error
 from codecfx.live.memory import Memory, Meter
 
 Process = Callable[[Audio], Audio]
@@ -36,12 +36,15 @@ class Plug:
     opened: int
 
 
-def plugged(told: dict[str, Any] | None) -> Plug | None:
-    """The plug that a `Wiring` tells of; None for a file. Raises AudioDeviceError: it is gone."""
-    if told is None:
-        return None
-    device = Device(**told["device"])
-    return Plug(device, number_here(device), tuple(told["channels"]), told["opened"])
+def plugged(*told: dict[str, Any] | None) -> list[Plug | None]:
+    """The plugs that a `Wiring` tells of; None for a file. Raises AudioDeviceError: one is gone."""
+    devices = [None if one is None else Device(**one["device"]) for one in told]
+    there = [device for device in devices if device is not None]
+    numbers = dict(zip(there, numbers_here(there) if there else [], strict=True))
+    return [
+        Plug(device, numbers[device], tuple(one["channels"]), one["opened"]) if one and device else None
+        for one, device in zip(told, devices, strict=True)
+    ]
 
 
 class Timing:

@@ -15,7 +15,7 @@ from codecfx.live.devices.listing import (
     devices,
     host_apis,
     listing,
-    number_here,
+    numbers_here,
 )
 from codecfx.live.devices.loudspeakers import would_feed_back
 from codecfx.live.devices.portaudio import load, quiet
@@ -35,7 +35,7 @@ __all__ = [
     "listing",
     "load",
     "no_device",
-    "number_here",
+    "numbers_here",
     "opening_error",
     "parse_channels",
     "quiet",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from codecfx.errors import AudioDeviceError, shown
-from codecfx.live.devices.portaudio import ask, load
-from codecfx.live.devices.portaudio_answers import number_of
+from codecfx.live.devices.portaudio import ask, load, quiet
+from codecfx.live.devices.portaudio_answers import number_of, start_again
 
 Way: TypeAlias = Literal["input", "output"]
 
@@ -95,16 +95,30 @@ def host_apis() -> list[HostApi]:
     return list(listing().host_apis)
 
 
-def number_here(device: Device) -> int:
-    """The device's number in this process, whose PortAudio may count otherwise. [control thread]
+def numbers_here(wanted: Sequence[Device]) -> list[int]:
+    """The devices' numbers in this process, whose PortAudio may count otherwise. No stream is open yet.
+    [control thread]
 
     Raises:
-        AudioDeviceError: it is not there any more; or as `portaudio.load`.
+        AudioDeviceError: one is not there any more, after a second look too (JACK may refuse whoever
+            comes once, see `portaudio_answers.start_again`); or as `portaudio.load`.
     """
-    number = number_of(load(), device.number, device.name, device.host_api)
-    if number is None:
-        raise AudioDeviceError(f"{device} is not there any more; codecfx devices lists what there is")
-    return number
+    sounddevice = load()
+    numbers = _numbers(sounddevice, wanted)
+    if None in numbers:
+        with quiet():
+            start_again(sounddevice)
+        numbers = _numbers(sounddevice, wanted)
+    for device, number in zip(wanted, numbers, strict=True):
+        if number is None:
+            raise AudioDeviceError(
+                f"{device} is not there any more; codecfx devices lists what there is"
+            )
+    return [number for number in numbers if number is not None]
+
+
+def _numbers(sounddevice: Any, wanted: Sequence[Device]) -> list[int | None]:
+    return [number_of(sounddevice, one.number, one.name, one.host_api) for one in wanted]
 
 
 def short_name(host_api: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 JACK_SECONDS = 1.4  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
 _LIBJACK = "libjack.so.0"  # what PortAudio is linked with
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
+_JACK = "JACK Audio Connection Kit"  # as PortAudio calls it
 
 
 def main() -> None:
@@ -22,18 +23,18 @@ def main() -> None:
     answers, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    if sys.platform == "linux":
-        _meet_jack()
+    has_jack = sys.platform == "linux" and _meets_jack()
     with os.fdopen(answers, "w") as out:
-        json.dump(_answer(json.loads(sys.argv[1])), out)
+        json.dump(_answer(json.loads(sys.argv[1]), has_jack), out)
     if sys.platform == "linux":
         signal.setitimer(signal.ITIMER_REAL, JACK_SECONDS)  # leaving may hang as well
 
 
-def _meet_jack() -> None:
-    """Connect to JACK's server as PortAudio will. If there is one and it does not answer, the process
-    ends here, by a signal that says so; nothing gentler comes through to libjack.
+def _meets_jack() -> bool:
+    """Connect to JACK's server as PortAudio will; whether there is one. If it does not answer, the
+    process ends here, by a signal that says so; nothing gentler comes through to libjack.
     """
+    client = None
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     signal.setitimer(signal.ITIMER_REAL, JACK_SECONDS)
@@ -47,9 +48,19 @@ def _meet_jack() -> None:
         if client:
             libjack.jack_client_close(ctypes.c_void_p(client))
     signal.setitimer(signal.ITIMER_REAL, 0)
+    return client is not None
 
 
-def _answer(trials: list[dict[str, Any]]) -> dict[str, Any]:
+def start_again(sounddevice: Any) -> None:
+    """PortAudio ends, and looks again what there is. JACK gives a client that comes two seconds to
+    answer (its SOCKET_TIME_OUT), and refuses it where the machine stood still for so long; PortAudio
+    then has no JACK as long as it runs.
+    """
+    sounddevice._terminate()
+    sounddevice._initialize()
+
+
+def _answer(trials: list[dict[str, Any]], has_jack: bool) -> dict[str, Any]:
     try:
         import sounddevice
     except ImportError:
@@ -58,6 +69,8 @@ def _answer(trials: list[dict[str, Any]]) -> dict[str, Any]:
         return {"missing": "PortAudio"}
     except Exception as error:  # its PortAudioError, which cannot be imported
         return {"missing": str(error)}
+    if has_jack and _JACK not in [api["name"] for api in sounddevice.query_hostapis()]:
+        start_again(sounddevice)
     return {
         "version": sounddevice.get_portaudio_version()[1],
         "host_apis": sounddevice.query_hostapis(),
