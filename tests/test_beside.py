@@ -26,9 +26,11 @@ from codecfx.effects.base import Effect
 from codecfx.effects.board import Chain, Mix, Pedalboard
 from codecfx.effects.codec_effect import effect_of
 from codecfx.effects.fixed_latency import FixedLatency
+from codecfx.effects.generations import Generations
 from codecfx.effects.player import Move, Player
 from codecfx.effects.processor import StreamSpec
 from codecfx.effects.setlist import Setlist
+from codecfx.live.complaints import Complaints
 from codecfx.stream.beside import WORKER_NAME, Beside, _Job
 from codecfx.stream.framing import Framed
 
@@ -618,6 +620,36 @@ def test_what_is_no_sound_becomes_silence():
     effect.prepare(StreamSpec(RATE, 1, live=True))
     assert not effect.process_block(noise(1, 5 * FRAME)).any()
     assert effect.problem == ""
+
+
+def test_a_performer_is_told_of_copies_that_fail_or_are_late(monkeypatch):
+    """In a chain of generations too, whose later passes have no meter: a line, and again when it is
+    worse, but no oftener than every ten seconds.
+    """
+
+    def refuse(*_):
+        raise RuntimeError("no bits left")
+
+    board, complaints = (
+        Pedalboard([Generations([registry.find("vorbis")()], generations=3)]),
+        Complaints(),
+    )
+    board.prepare(StreamSpec(RATE, 2, live=True))
+    last = board[0].copies[-1]
+    monkeypatch.setattr(codec_of(last), "encode", refuse)
+    assert list(complaints.fresh(board, 100.0)) == []
+    board.process_block(noise(2, RATE // 4))
+    settle(last)
+    late = last.late_runs  # where several runs come at once, or the machine is busy
+    told = list(complaints.fresh(board, 101.0))
+    assert told.count("vorbis has failed, and was silent instead: RuntimeError: no bits left") == 1
+    assert list(complaints.fresh(board, 102.0)) == []
+    last._links[0]._beside.late_runs = late + 7
+    (line,) = complaints.fresh(board, 112.0)
+    assert line == (
+        f"vorbis is too slow here: the sound has waited for it {late + 7} times; end other programs, "
+        "or play fewer codecs at once"
+    )
 
 
 # Meters

@@ -16,11 +16,17 @@ import pytest
 import soundfile
 from signals import noise, tones
 
+from codecfx.effects.decks import Decks
+from codecfx.effects.processor import StreamSpec
 from codecfx.errors import AudioFileError, ConfigurationError, UnknownName
+from codecfx.live.deck_making import ROOT, DeckMaker
+from codecfx.live.desk import Desk
 from codecfx.live.host import Host, Play
-from codecfx.live.memory import Meter
+from codecfx.live.memory import Memory, Meter
 from codecfx.live.mirror import preset_from
+from codecfx.live.recorder import Recorder
 from codecfx.live.wiring import Setup
+from codecfx.presets import preset_table
 from codecfx.recipe import Recipe
 from codecfx.takes import load_take
 
@@ -269,6 +275,51 @@ def test_a_full_disk_ends_the_take_and_nothing_else(tmp_path, song):
     take = load_take(folder)
     assert 0.5 * RATE < soundfile.info(str(take.dry)).frames < 600_000 / 8
     heard_of(take, tmp_path)
+
+
+def test_a_disk_that_is_too_slow_ends_the_take_and_says_so(tmp_path):
+    """As long as shared memory has room nothing is lost; then the take ends with its last sample."""
+    spec, memory, told = StreamSpec(RATE, 2, live=True), Memory(), []
+    memory.dry.shape(2)
+    preset = sound("gsm")
+    deck = DeckMaker(spec, 0).made(
+        {"number": 1, "name": "x", "table": preset_table(preset.board(), ROOT)}
+    )
+    decks = Decks(deck)
+    decks.prepare(spec)
+    desk = Desk(decks, spec, memory, 2, muted=False)
+    recorder = Recorder(memory, tmp_path / "takes", 0, told.append)
+    recorder.begin(spec, lambda number: preset)
+    desk.record(wet=False)
+    block = noise(2, 4096)
+    desk.process(block)
+    recorder.work(lambda message: None)
+    assert recorder.samples == 4096
+    samples = 4096
+    while memory.dry.room >= 4096:  # nobody writes meanwhile
+        desk.process(block)
+        samples += 4096
+    desk.process(block)
+    recorder.work(lambda message: None)
+    (line,) = told
+    assert "the disk is too slow; what there is can be rendered" in line
+    (folder,) = recorder.takes
+    assert soundfile.info(load_take(folder).dry).frames == samples
+    assert f"ends at {samples / RATE:.1f} s: " in line
+
+
+def test_what_a_slow_disk_cost_is_told(tmp_path, song):
+    with playing(tmp_path, song) as host:
+        host.memory.meters[Meter.STARVED] = RATE / 10
+        until(
+            lambda: (
+                "the disk is too slow: 0.10 s of the input file were not heard" in host.status().news
+            )
+        )
+        host.memory.meters[Meter.SPILLED] = RATE / 4
+        until(
+            lambda: "the disk is too slow: 0.25 s of the output file are missing" in host.status().news
+        )
 
 
 def test_a_preset_that_cannot_be_is_refused_and_the_sound_goes_on(tmp_path, song, monkeypatch):

@@ -53,6 +53,9 @@ class Generations(Container):
     description: ClassVar[str] = "The chain inside it again and again: a copy of a copy"
     parameters: ClassVar[tuple[Parameter, ...]] = (GENERATIONS, RESYNC_SAMPLES, *COMMON)
 
+    copies: tuple[Effect, ...] = ()
+    """The plugins of every pass but the first, in order, as of the latest `prepare`."""
+
     def _refuse(self, plugins: Iterable[Any]) -> None:
         plugins = list(plugins)
         super()._refuse(plugins)
@@ -66,9 +69,10 @@ class Generations(Container):
 
     def _connect(self, spec: StreamSpec) -> Processor:
         first, self._upstream = in_series(self, spec)
-        passes, followed = [first], [Followed(one) for one in inside(self)]
+        passes, followed, self.copies = [first], [Followed(one) for one in inside(self)], ()
         for _ in range(1, int(self._values["generations"])):
             again = [copy.deepcopy(plugin) for plugin in self]
+            self.copies += tuple(again)
             passes.append(in_series(again, spec)[0])
             for one, its_copy in zip(followed, inside(again), strict=True):
                 one.copies.append(its_copy)

@@ -1,6 +1,6 @@
 """Making decks: a preset, or the board that is heard, as one that can be brought; and reading them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from codecfx.effects.paths import Target, every_path, find
 from codecfx.effects.player import no_side_chain
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import NotPrepared
+from codecfx.live.complaints import Complaints
 from codecfx.live.memory import Meter
 from codecfx.performance import Performance, effects_of, give_seed
 from codecfx.presets import preset_of, preset_table
@@ -36,6 +37,7 @@ class LiveDeck(Deck):
     controls: Controls = Controls()  # noqa: RUF009  (frozen)
     targets: tuple[Target, ...] = ()  # every parameter
     codecs: tuple[CodecEffect, ...] = ()
+    complaints: Complaints = field(default_factory=Complaints)
 
 
 class DeckMaker:

@@ -18,7 +18,7 @@ from codecfx.effects.processor import StreamSpec, without_garbage
 from codecfx.live.guard import Guard
 from codecfx.live.howl import HowlDetector
 from codecfx.live.levels import Levels
-from codecfx.live.memory import Memory, Meter
+from codecfx.live.memory import Memory
 
 
 class Desk:
@@ -116,8 +116,7 @@ class Desk:
         if there and self._records:
             there = self._memory.wet.write(wet)
         if not there:  # nobody fetches it: what there is so far is a take
-            self._memory.meters[Meter.OVERRUNS] += block.shape[1]
-            self._memory.messages.send(("end", begun))
+            self._memory.messages.send(("overrun", begun))
             self._records, self._is_recording = None, False
 
     def _on_begin(self, sample: int, deck: Deck) -> None:

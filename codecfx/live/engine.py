@@ -10,6 +10,7 @@ import gc
 import os
 import queue
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
@@ -121,9 +122,9 @@ class Engine:
         guard, howl = self.desk.guard, self.desk.howl
         meters[Meter.REDUCTION_DB], meters[Meter.CLAMPED] = guard.gain_db, guard.clamped
         meters[Meter.HOWL_HZ] = howl.frequency_hz if howl.is_howling else 0.0
-        meters[Meter.IGNORED] = self.decks.ignored
         meters[Meter.SILENT_SAMPLES] = self.desk.heard.silent_samples
-        meters[Meter.LATE_RUNS] = sum(codec.late_runs for codec in heard.codecs)
+        for text in heard.complaints.fresh(heard.board, time.monotonic()):
+            self._say("note", text=text)
         while self.decks.retired:
             self.decks.retired.popleft()
             gc.collect()  # what is left of it; all that is not of this board is frozen

@@ -23,6 +23,7 @@ from codecfx.control.parameters import Change, Value
 from codecfx.effects.processor import StreamSpec
 from codecfx.errors import CodecFxError, ConfigurationError, PresetError
 from codecfx.live import readings
+from codecfx.live.complaints import Rising
 from codecfx.live.controllers import Controllers
 from codecfx.live.deck_making import ROOT
 from codecfx.live.engine import MAX_BLOCK_SAMPLES
@@ -42,6 +43,10 @@ _ROUND_SECONDS = 0.02
 _SILENT_SECONDS, _PATIENCE_SECONDS = 2.0, 2.0
 _WARM_SECONDS = 1.0  # of a take's board, before it is heard: for its reverbs to fill
 _NEWS, _DROPOUTS = 20, 20
+_OF_FILES = {  # what is missing of them
+    Meter.STARVED: "of the input file were not heard",
+    Meter.SPILLED: "of the output file are missing",
+}
 _SILENCE = (
     "nothing but zeros comes in: the wrong input, or one that is muted or unplugged? (macOS: allow "
     "this terminal the microphone, in System Settings, Privacy)"
@@ -106,6 +111,7 @@ class Host:
         self._news: deque[str] = deque(maxlen=_NEWS)
         self._dropouts: deque[Dropout] = deque(maxlen=_DROPOUTS)
         self._dropped = self._dropped_before = 0
+        self._missing = {meter: Rising() for meter in _OF_FILES}
 
     def start(self) -> None:
         """Begin; returns when it sounds. Raises CodecFxError: why it does not."""
@@ -442,6 +448,7 @@ class Host:
         except (OSError, CodecFxError) as error:
             self._tell(str(error))
         self._recorder.work(self._hear_message)
+        self._look_at_disk()
         dropped = int(self.memory.meters[Meter.DROPOUTS])
         if dropped > self._dropped:
             when = float(self.memory.meters[Meter.DROPOUT_AT]) - self._began
@@ -451,6 +458,15 @@ class Host:
         if mirror is not None:
             self._learn(mirror)
             self._controllers.show(mirror, self.memory)
+
+    def _look_at_disk(self) -> None:
+        """Tell what it was too slow for."""
+        assert self._wiring is not None
+        for meter, missing in self._missing.items():
+            samples = self.memory.meters[meter]
+            if missing.is_news(samples, time.monotonic()):
+                seconds = samples / self._wiring.sample_rate
+                self._tell(f"the disk is too slow: {seconds:.2f} s {_OF_FILES[meter]}")
 
     def _hear_message(self, message: tuple[Any, ...]) -> None:
         """What the engine's decks have played."""

@@ -47,14 +47,12 @@ class Meter:
     KBPS = 16
     PACKETS = 17
     LOST_PACKETS = 18
-    IGNORED = 19  # messages that were none
-    OVERRUNS = 20  # samples of a take that nobody fetched
-    LATE_RUNS = 21  # of codecs that compute beside the audio
+    CONCEALED_PACKETS = 19
+    REPAIRED_PACKETS = 20
+    DAMAGED_PACKETS = 21
     IN_S = 22  # from the microphone to the board, the block in it
     OUT_S = 23  # from the board to the phones
-    CONCEALED_PACKETS = 24
-    REPAIRED_PACKETS = 25
-    DAMAGED_PACKETS = 26
+    SPILLED = 24  # samples that a file's writer left no room for
 
 
 class Memory:

@@ -58,11 +58,14 @@ class Recorder:
             if self._writer is None:
                 self._on_trouble(f"no take is recorded: {reason}")
                 return
-            self._on_trouble(
-                f"the take {self._writer.folder} ends at {self.seconds:.1f} s: {reason}; what there is "
-                "can be rendered"
-            )
+            self._lose(self.seconds, reason)
             self.close()
+
+    def _lose(self, seconds: float, reason: object) -> None:
+        """Tell why the take that is written ends before it was to."""
+        self._on_trouble(
+            f"the take {self.name} ends at {seconds:.1f} s: {reason}; what there is can be rendered"
+        )
 
     def _take(self, message: tuple[Any, ...]) -> None:
         match message:
@@ -75,6 +78,9 @@ class Recorder:
                 self._writer.event(sample - self._begun, played)
             case ("end", sample):
                 self._end = sample
+            case ("overrun", sample) if self._writer is not None and self._spec is not None:
+                self._end = sample
+                self._lose((sample - self._begun) / self._spec.sample_rate, "the disk is too slow")
 
     def _open(self, sample: int, number: int, wet: bool) -> None:
         self.close()

@@ -205,7 +205,8 @@ class SoundCard:
         begun = self._timing.begin(when)
         if flags and flags.input_overflow:
             self._timing.dropout()
-        self._memory.out.write(self._process(np.ascontiguousarray(heard[:, self._picked].T)))
+        if not self._memory.out.write(self._process(np.ascontiguousarray(heard[:, self._picked].T))):
+            self._memory.meters[Meter.SPILLED] += samples
         self._timing.end(begun, samples)
 
     def _out(self, out: Any, samples: int, when: Any, flags: Any) -> None:
