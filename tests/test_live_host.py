@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from signals import noise, tones
+from signals import noise
 
 from codecfx.effects.decks import Decks
 from codecfx.effects.processor import StreamSpec
