@@ -167,7 +167,7 @@ def heard(effect, rate, channels, seconds=0.05):
 
 
 @of_every_effect
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(rate=rates, channels=channel_counts, sizes=blocks)
 def test_any_partition_gives_the_same_samples(prepare, name, rate, channels, sizes):
     effect = prepare(name, rate, channels)

@@ -64,8 +64,9 @@ def _read(path: Path, kind: Kind) -> Export | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:
-            export = {name: file[name] for name in file.files}
+        # opened here: numpy leaves half a file open, which Windows would not let go
+        with path.open("rb") as file, np.load(file) as kept:
+            export = {name: kept[name] for name in kept.files}
     except Exception:  # whatever half a file does to numpy's reader: it is made anew
         return None
     expected = {"encoder", "decoder", "books"} | ({"silent_tokens"} if kind.is_causal else set())
