@@ -43,8 +43,8 @@ class Complaints:
             if late.is_news(codec.late_runs, now):
                 times = "once" if codec.late_runs == 1 else f"{codec.late_runs} times"
                 yield (
-                    f"{name} is too slow here: the sound has waited for it {times}; end other "
-                    "programs, or play fewer codecs at once"
+                    f"the sound has waited for {name} {times}; where that goes on, end other programs, "
+                    "or play fewer codecs at once"
                 )
             if failed.is_news(bool(codec.problem), now):
                 why = codec.problem.strip().rpartition("\n")[2]
