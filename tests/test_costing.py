@@ -25,6 +25,21 @@ def test_generations_cost_what_one_costs_as_often():
     assert last.latency_ms == pytest.approx(1000 * last.latency_samples / RATE)
 
 
+def test_together_they_are_as_late_as_the_board():
+    """Which is less than each by itself: pedalboard's effects one after another wait once."""
+    run = subprocess.run(
+        [sys.executable, "-m", "codecfx", "cost", "-p", "hotel-wifi"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    board = codecfx.load_preset("hotel-wifi").board()
+    alone = sum(one.latency_samples for one in costs(board, SPEC))
+    together = board.prepared(SPEC).latency_samples
+    assert together < alone
+    assert f"together {1000 * together / RATE:.1f} ms late" in run.stdout
+
+
 def test_the_command_says_it():
     run = subprocess.run(
         [sys.executable, "-m", "codecfx", "cost", "-e", "opus:generations=3,label=thrice", "-e", "gsm"],

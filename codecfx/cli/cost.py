@@ -27,8 +27,8 @@ def command(
     from codecfx.effects.processor import StreamSpec
     from codecfx.recipe import Recipe
 
-    board = Recipe(preset, tuple(effect or ())).board()
-    found = costs(board, StreamSpec(rate, channels, live=is_live))
+    board, spec = Recipe(preset, tuple(effect or ())).board(), StreamSpec(rate, channels, live=is_live)
+    found = costs(board, spec)
     if as_json:
         print_json([asdict(one) for one in found])
         return
@@ -40,7 +40,8 @@ def command(
         ],
         right=("ms late", "of a core", "passes"),
     )
-    late = sum(one.latency_ms for one in found)
+    board.prepare(spec)  # not the sum: pedalboard's effects one after another wait once
+    late = 1000 * board.latency_samples / rate
     share = sum(one.core_share for one in found)
     print(f"\ntogether {late:.1f} ms late; a second of sound takes {share:.2g} s of one core")
     if share > _SAFE:
