@@ -7,11 +7,11 @@ from typing import Any, Literal, TypeAlias
 
 from codecfx.errors import AudioDeviceError, shown
 from codecfx.live.devices.portaudio import ask, load, quiet
-from codecfx.live.devices.portaudio_answers import number_of, start_again
+from codecfx.live.devices.portaudio_answers import JACK, number_of, start_again
 
 Way: TypeAlias = Literal["input", "output"]
 
-_SHORT_NAMES = {"JACK Audio Connection Kit": "JACK"}
+_SHORT_NAMES = {JACK: "JACK"}
 _LONGEST_LATENCY_S = 60.0  # JACK's clients that say nothing of theirs are said to have 25 hours
 
 

@@ -15,7 +15,7 @@ from typing import Any
 JACK_SECONDS = 1.4  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
 _LIBJACK = "libjack.so.0"  # what PortAudio is linked with
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
-_JACK = "JACK Audio Connection Kit"  # as PortAudio calls it
+JACK = "JACK Audio Connection Kit"  # as PortAudio calls it
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def _answer(trials: list[dict[str, Any]], has_jack: bool) -> dict[str, Any]:
         return {"missing": "PortAudio"}
     except Exception as error:  # its PortAudioError, which cannot be imported
         return {"missing": str(error)}
-    if has_jack and _JACK not in [api["name"] for api in sounddevice.query_hostapis()]:
+    if has_jack and JACK not in [api["name"] for api in sounddevice.query_hostapis()]:
         start_again(sounddevice)
     return {
         "version": sounddevice.get_portaudio_version()[1],
