@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from jack_rig import Server, require_jackd
+from stopwatch import within
 
 from codecfx.cli import run
 from codecfx.control.maps import Map
@@ -161,9 +162,8 @@ def test_a_thousand_messages_arrive_in_order():
         assert times == sorted(times)
         assert listener.threads == {"codecfx MIDI in"}
         assert listener.states == [("deck:knobs", True)]
-    begin = time.monotonic()
-    heard.close()
-    assert time.monotonic() - begin < 0.1
+    with within(0.5):
+        heard.close()
     assert heard.names == []
 
 
@@ -276,7 +276,7 @@ def taken(deck):
 # A server that goes
 
 DYING = """
-import faulthandler, os, signal, sys, time
+import faulthandler, os, sys
 faulthandler.dump_traceback_later(30, exit=True)
 from codecfx.control.midi_ports import MidiInput, MidiOutput, input_names
 def say(*words):
@@ -287,10 +287,9 @@ for line in sys.stdin:
     if line == "flood\\n":
         say("sent", sum(shown.send(b"\\xb0\\x01\\x02") for _ in range(5000)))
     if line == "close\\n":
-        begin = time.monotonic()
         heard.close()
         shown.close()
-        say("closed", time.monotonic() - begin, heard.problem)
+        say("closed", heard.problem)
 say(input_names())
 """
 
@@ -371,10 +370,9 @@ def test_a_server_that_dies_is_survived_and_the_next_one_used():
             expect(process, *THERE)
             server.kill()
             expect(process, *GONE)
-            process.stdin.write("close\n")
-            word, seconds, problem = process.stdout.readline().rstrip().split(maxsplit=2)
-            assert (word, problem) == ("closed", "no MIDI here: no JACK server runs; start jackd")
-            assert float(seconds) < 2
+            with within(2):
+                process.stdin.write("close\n")
+                expect(process, "closed no MIDI here: no JACK server runs; start jackd")
         rest, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, rest, errors) == (0, "[] \n", "")
 
@@ -388,17 +386,52 @@ def test_a_server_that_stands_still_is_not_waited_for():
             server.process.send_signal(signal.SIGSTOP)
             try:
                 time.sleep(0.1)
-                process.stdin.write("flood\nclose\n")
+                process.stdin.write("flood\n")
                 word, sent = process.stdout.readline().split()
                 assert word == "sent"
                 assert 0 < int(sent) < 2000
-                word, seconds, *_ = process.stdout.readline().split()
-                assert word == "closed"
-                assert float(seconds) < 2
+                with within(2):
+                    process.stdin.write("close\n")
+                    expect(process, "closed")
             finally:
                 server.process.send_signal(signal.SIGCONT)
         assert process.communicate(timeout=PATIENCE)[1] == ""
         assert process.returncode == 0
+
+
+STANDING_BY = """
+import mmap, os, sys, rtmidi
+from codecfx.control.jack_server import JackServer, libjack_in_use
+server = JackServer(libjack_in_use("rtmidi"))
+memory = []
+for path in sys.argv[1:]:
+    with open(path, "wb+") as left:
+        left.truncate(64)
+        memory.append(mmap.mmap(left.fileno(), 64))
+    os.unlink(path)
+print(server.reach(), server.reach())
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(("kept", "openings"), [(False, 1), (True, 8)])
+def test_a_semaphore_of_a_client_that_left_is_not_kept(kept, openings):
+    """Where the client has missed that another left, whoever gets that one's number waits for the wrong
+    semaphore, and JACK's graph with him, for ever. Such a semaphore is laid here, to be found.
+    """
+    with serving("b", "-v -t 1000") as server:
+        left = [f"/dev/shm/jack_sem.{os.getuid()}_{server.name}_left"] if kept else []
+        done = subprocess.run(
+            [sys.executable, "-c", STANDING_BY, *left],
+            env=os.environ | {"JACK_DEFAULT_SERVER": server.name, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        opened = re.findall("ClientExternalOpen.* name = codecfx-watch", server.log)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True True\n", "")
+    assert len(opened) == openings
 
 
 # The command line

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from signals import noise
+from stopwatch import within
 
 from codecfx.effects.decks import Decks
 from codecfx.effects.processor import StreamSpec
@@ -195,10 +196,10 @@ def test_an_engine_that_is_killed_comes_back_as_it_was(tmp_path, song):
         host.turn("reverb.room_size", 0.75)
         until(lambda: dict(values(host))["reverb.room_size"] == 0.75)
         host.bypass()
-        first, began = host.engine_pid, time.monotonic()
-        os.kill(first, signal.SIGKILL)
-        until(lambda: host.status().restarts == 1)
-        assert time.monotonic() - began < 3
+        first = host.engine_pid
+        with within(3):
+            os.kill(first, signal.SIGKILL)
+            until(lambda: host.status().restarts == 1)
         until(lambda: dict(values(host)).get("opus.bitrate_kbps") == 9)
         assert dict(values(host))["reverb.room_size"] == 0.75
         assert host.status().is_bypassed

@@ -8,16 +8,24 @@ stands by. It has no ports and takes no part in the graph, which does not miss i
 libjack calls back from threads that it kills at will. One that waits for Python's lock at that moment
 takes the lock with it, and the process stands still. Everything that libjack calls here is therefore C:
 `sem_post` counts the server's death, and `strlen` is what hears messages that nobody wants.
+
+A client that opens while another leaves may miss that (libjack hears of it before it knows its own
+name): its process keeps the other's semaphore under a number that the server gives away again, and
+whoever gets it waits for the wrong one, and JACK's graph with it, for ever. The server has unlinked
+that semaphore, which shows; the client is opened again then.
 """
 
 import ctypes
 import os
 import threading
+import time
 from typing import Any
 
 _NAME = b"codecfx-watch"
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 _SEMAPHORE_BYTES = 64  # sizeof(sem_t) is 16 to 32
+_REOPENINGS = 7
+_NOTICE_SECONDS = 0.02  # that one leaves is heard so late at most
 
 
 class JackServer:
@@ -50,18 +58,39 @@ class JackServer:
         """
         with self.lock:
             if self.is_alive(self.connection):
-                answer = self._slow.jack_get_uuid_for_client_name(self._client, _NAME)
-                self._slow.jack_free(ctypes.c_void_p(answer))
+                self._ask()
                 return self.is_alive(self.connection)
             self.connection += 1  # what was opened before is lost from here on
-            client = self._slow.jack_client_open(_NAME, _NO_START_SERVER, None)
-            self._client = ctypes.c_void_p(client)
-            if client:
-                self._deaths.append(ctypes.create_string_buffer(_SEMAPHORE_BYTES))
-                self._libc.sem_init(self._deaths[-1], 0, 0)
-                tell = ctypes.cast(self._libc.sem_post, ctypes.c_void_p)
-                self._slow.jack_on_shutdown(self._client, tell, self._deaths[-1])
-            return bool(client)
+            self._open()
+            for _ in range(_REOPENINGS):
+                if not self._client or not self._has_missed_one():
+                    break
+                # Only where need be: while others leave, it may hang
+                self._slow.jack_client_close(self._client)
+                self._open()
+            return self.is_alive(self.connection)
+
+    def _open(self) -> None:
+        client = self._slow.jack_client_open(_NAME, _NO_START_SERVER, None)
+        self._client = ctypes.c_void_p(client)
+        if client:
+            self._deaths.append(ctypes.create_string_buffer(_SEMAPHORE_BYTES))
+            self._libc.sem_init(self._deaths[-1], 0, 0)
+            tell = ctypes.cast(self._libc.sem_post, ctypes.c_void_p)
+            self._slow.jack_on_shutdown(self._client, tell, self._deaths[-1])
+
+    def _has_missed_one(self) -> bool:
+        """Whether another has left while the client was opened, and libjack keeps its semaphore."""
+        self._ask()  # the server is through with whoever was leaving before it answers
+        kept = _left_semaphores()
+        if kept:
+            time.sleep(_NOTICE_SECONDS)
+        return bool(kept & _left_semaphores())
+
+    def _ask(self) -> None:
+        """A question of the server's, for it to be through with all that came before."""
+        answer = self._slow.jack_get_uuid_for_client_name(self._client, _NAME)
+        self._slow.jack_free(ctypes.c_void_p(answer))
 
     def is_alive(self, connection: int) -> bool:
         """Whether what was opened in this connection may be used: its server has not gone."""
@@ -81,10 +110,16 @@ class JackServer:
 
 def libjack_in_use(of: str) -> str:
     """The path of the libjack that this process has loaded, the one beside `of` first; "" for none."""
-    found = []
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        for line in maps:
-            path = line.rstrip("\n").partition("/")[2]
-            if "libjack" in path:
-                found.append(f"/{path}")
+    found = [path for path in _mapped() if "libjack" in path]
     return next((path for path in found if of in path), found[0] if found else "")
+
+
+def _left_semaphores() -> set[str]:
+    """What clients that have left waited for, as far as libjack still has it."""
+    return {path for path in _mapped() if "/jack_sem." in path and path.endswith(" (deleted)")}
+
+
+def _mapped() -> list[str]:
+    """The files that this process has in its memory."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        return [f"/{path}" for line in maps if (path := line.rstrip("\n").partition("/")[2])]
