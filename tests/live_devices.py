@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +16,15 @@ from jack_rig import Server, require_jackd
 from stopwatch import within
 
 from codecfx.errors import AudioDeviceError
-from codecfx.live.devices import check, choose, choose_one, devices, host_apis, listing
+from codecfx.live.devices import (
+    check,
+    choose,
+    choose_one,
+    devices,
+    host_apis,
+    listing,
+    portaudio_answers,
+)
 
 PATIENCE_SECONDS = 2.0  # nobody waits longer for an answer, whatever has died
 START_SECONDS = 1.0  # Python's
@@ -182,6 +191,22 @@ def test_a_server_that_hangs_is_told_of_in_time():
         server.process.send_signal(signal.SIGCONT)
         with in_time():
             assert choose()[0].name == "system"
+
+
+def test_a_machine_that_stands_still_is_no_server_that_hangs():
+    with serving("b") as server:
+        server.pause()
+        asking = subprocess.Popen(
+            [sys.executable, "-P", portaudio_answers.__file__, "[]"], stdout=subprocess.PIPE
+        )
+        time.sleep(0.5)
+        asking.send_signal(signal.SIGSTOP)
+        time.sleep(portaudio_answers.JACK_SECONDS)
+        asking.send_signal(signal.SIGCONT)
+        server.resume()
+        said, _ = asking.communicate()
+    assert asking.returncode == 0
+    assert JACK in [one["name"] for one in json.loads(said)["host_apis"]]
 
 
 def test_a_server_that_has_died_is_not_there():

@@ -276,6 +276,22 @@ def test_an_engine_that_is_killed_comes_back_at_once(tmp_path):
     assert soundfile.info(str(app.take.dry)).frames
 
 
+def test_a_machine_that_stands_still_has_lost_nothing(tmp_path):
+    with (
+        serving(flags="-t 5000") as server,
+        running(server, tmp_path, "-e", "opus", "--no-midi") as app,
+    ):
+        sound, host = (server.process.pid, engine_of(app)), (app.process.pid,)
+        for what, processes in ((signal.SIGSTOP, sound + host), (signal.SIGCONT, host + sound)):
+            for process in processes:  # the host goes on first, and finds that nothing sounds
+                os.kill(process, what)
+                time.sleep(0.1)
+            time.sleep(1)
+        since = app.status["seconds"]
+        app.until(lambda status: status["seconds"] > since + 1)
+        assert (app.status["state"], app.status["restarts"]) == ("running", 0)
+
+
 def test_a_host_that_is_killed_leaves_nothing_behind(tmp_path):
     with serving(flags="-t 5000") as server:
         with running(server, tmp_path, "-e", "opus", "--record", "--no-midi") as app:

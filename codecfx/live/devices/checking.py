@@ -20,7 +20,7 @@ def check(
     input_channels: Sequence[int] | None = None,
     output_channels: Sequence[int] | None = None,
 ) -> int:
-    """Whether the devices open like this, and at which rate in Hz. [control thread; takes 0.1 s, 1.1 s
+    """Whether the devices open like this, and at which rate in Hz. [control thread; takes 0.1 s, 1.5 s
     where JACK's server hangs]
 
     Args:

@@ -55,7 +55,7 @@ def choose(
         input: a number, a name or a part of it; None or "default" for what is usual there.
         output: the same.
         host_api: a host API's name or a part of it, which is then the only one.
-        among: the devices there are; None asks PortAudio, which takes 0.1 s, and 1.1 s where JACK's
+        among: the devices there are; None asks PortAudio, which takes 0.1 s, and 1.5 s where JACK's
             server hangs.
 
     Raises:

@@ -74,7 +74,7 @@ class Listing:
 
 
 def listing() -> Listing:
-    """PortAudio's version, host APIs and devices, as they are now. [control thread; takes 0.1 s, 1.1 s
+    """PortAudio's version, host APIs and devices, as they are now. [control thread; takes 0.1 s, 1.5 s
     where JACK's server hangs]
 
     Raises:

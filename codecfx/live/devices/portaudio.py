@@ -27,7 +27,7 @@ _MISSING = {
 
 def ask(trials: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """What PortAudio says of this machine: `version`, `host_apis` and `devices` as sounddevice has
-    them, and `refusals`, one for each of `trials`. [control thread; takes 0.1 s, 1.1 s where JACK's
+    them, and `refusals`, one for each of `trials`. [control thread; takes 0.1 s, 1.5 s where JACK's
     server hangs]
 
     Raises:

@@ -9,10 +9,13 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
 JACK_SECONDS = 1.4  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
+_TICK_SECONDS, _LONGEST_TICK_SECONDS = 0.01, 0.05  # what took longer is a machine that stood still
 _LIBJACK = "libjack.so.0"  # what PortAudio is linked with
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 JACK = "JACK Audio Connection Kit"  # as PortAudio calls it
@@ -34,10 +37,10 @@ def _meets_jack() -> bool:
     """Connect to JACK's server as PortAudio will; whether there is one. If it does not answer, the
     process ends here, by a signal that says so; nothing gentler comes through to libjack.
     """
-    client = None
+    client, answers = None, threading.Event()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-    signal.setitimer(signal.ITIMER_REAL, JACK_SECONDS)
+    threading.Thread(target=_lose_patience, args=(answers,), daemon=True).start()
     try:
         libjack = ctypes.CDLL(_LIBJACK)
     except OSError:
@@ -47,8 +50,19 @@ def _meets_jack() -> bool:
         client = libjack.jack_client_open(b"codecfx-probe", _NO_START_SERVER, None)
         if client:
             libjack.jack_client_close(ctypes.c_void_p(client))
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    answers.set()
     return client is not None
+
+
+def _lose_patience(answers: threading.Event) -> None:
+    """End this process, if it does not get an answer for as long as the machine runs."""
+    passed, before = 0.0, time.monotonic()
+    while not answers.wait(_TICK_SECONDS):
+        now = time.monotonic()
+        passed += min(now - before, _LONGEST_TICK_SECONDS)
+        before = now
+        if passed > JACK_SECONDS:
+            os.kill(os.getpid(), signal.SIGALRM)
 
 
 def start_again(sounddevice: Any) -> None:
