@@ -62,11 +62,11 @@ class JackServer:
                 return self.is_alive(self.connection)
             self.connection += 1  # what was opened before is lost from here on
             self._open()
-            for _ in range(_REOPENINGS):
-                if not self._client or not self._has_missed_one():
-                    break
-                # Only where need be: while others leave, it may hang
-                self._slow.jack_client_close(self._client)
+            reopenings = _REOPENINGS if self._client else 0
+            while reopenings and (not self._client or self._has_missed_one()):
+                reopenings -= 1
+                if self._client:  # only where need be: while others leave, closing may hang
+                    self._slow.jack_client_close(self._client)
                 self._open()
             return self.is_alive(self.connection)
 
