@@ -346,6 +346,8 @@ def test_a_preset_that_cannot_be_is_refused_and_the_sound_goes_on(tmp_path, song
             host.turn("opus.bitrat", 8)
         with pytest.raises(ConfigurationError):
             host.turn("opus.bitrate_kbps", 9000)
+        with pytest.raises(ConfigurationError, match="there is no splice_file"):
+            host.turn("opus.splice", 0.5)  # no board could be made with it
 
 
 def test_fifty_changes_a_second(tmp_path, song):

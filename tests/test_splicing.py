@@ -109,6 +109,15 @@ def test_what_is_wrong_is_one_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
+def test_nothing_moves_what_has_no_donor(donor):
+    audio = noise(1, RATE)
+    moves = {"opus.splice": np.linspace(0, 0.5, RATE)}
+    with pytest.raises(ConfigurationError, match="there is no splice_file"):
+        codecfx.Opus()(audio, RATE, automation=moves)
+    heard = codecfx.Opus(splice_file=donor[0])(audio, RATE, automation=moves)
+    assert not same(heard, codecfx.Opus()(audio, RATE))
+
+
 def test_a_preset_has_its_donor_beside_it(donor, tmp_path):
     file, _ = donor
     board = codecfx.Pedalboard([codecfx.Opus(splice_file=file, splice=0.5)])

@@ -20,7 +20,7 @@ from codecfx.stream.distance import Distance, samples_of
 from codecfx.stream.generations import earlier_passes
 from codecfx.stream.link import Link
 from codecfx.stream.network_paths import parameters_of
-from codecfx.stream.splicing import Donor, donor_of
+from codecfx.stream.splicing import SHARE, Donor, donor_of, refuse_no_donor
 from codecfx.stream.stage import Series, Stage
 
 GROUPS: tuple[ModuleType, ...] = (network, *damage.GROUPS, generations, shape)
@@ -147,14 +147,15 @@ class CodecEffect(Effect):
         def link(values: Mapping[str, Value], donor: Donor = ()) -> Link:
             return Link(codec(), values, donor, in_two_threads=at_once, beside=beside)
 
-        file, share = str(self.values["splice_file"]), float(self.values["splice"])
-        if share and not file:
-            raise ParameterError(
-                f"splice is {share:g} and there is no splice_file; name an audio file to splice in"
-            )
+        file = str(self.values["splice_file"])
+        refuse_no_donor(self.values["splice"], file)
         donor = donor_of(codec(), self.values, file) if file else ()
         first = [link({}) for _ in range(int(self.values["generations"]) - 1)]
         return [*first, link(self.values, donor)]
+
+    def refuse(self, parameter: Parameter, value: Value, sample_rate: int) -> None:
+        if parameter is SHARE:
+            refuse_no_donor(value, self.values["splice_file"])
 
     def samples_before(self, parameter: Parameter) -> int:
         return self.latency_samples if parameter is shape.MAKEUP else super().samples_before(parameter)

@@ -189,8 +189,11 @@ class Host:
         mirror = self._mirror
         if mirror is None:
             return
-        parameter = mirror.target(path).parameter
+        target = mirror.target(path)
+        parameter = target.parameter
         value = parameter.check(value)
+        if self._wiring is not None:
+            target.place.effect.refuse(parameter, value, self._wiring.sample_rate)
         if parameter.change is Change.PREPARE:
             self._bring(values={path: value})
         else:

@@ -55,10 +55,20 @@ PARAMETERS = (
     ),
 )
 
+SHARE = PARAMETERS[1]
+
 Donor: TypeAlias = Sequence[tuple[Packet, float]]
 """Packets, and the highest sample about each."""
 
 _kept: dict[tuple[object, ...], Donor] = {}
+
+
+def refuse_no_donor(share: Value, path: Value) -> None:
+    """Raises ParameterError where there is something to splice, and nothing to splice in."""
+    if share and not path:
+        raise ParameterError(
+            f"splice is {share:g} and there is no splice_file; name an audio file to splice in"
+        )
 
 
 def donor_of(codec: Codec, settings: Mapping[str, Value], path: str) -> Donor:
