@@ -299,8 +299,10 @@ def test_a_host_that_is_killed_leaves_nothing_behind(tmp_path):
             engine = engine_of(app)
             assert len(clients_of(server)) == 1
             assert app.end(by=signal.SIGKILL) == -signal.SIGKILL
+        end = time.monotonic() + PATIENCE
         with within(3):
             while Path(f"/proc/{engine}").exists() or clients_of(server):
+                assert time.monotonic() < end
                 time.sleep(0.05)
         assert soundfile.info(str(app.take.dry)).frames > RATE / 2
 

@@ -162,7 +162,7 @@ def test_a_thousand_messages_arrive_in_order():
         assert times == sorted(times)
         assert listener.threads == {"codecfx MIDI in"}
         assert listener.states == [("deck:knobs", True)]
-    with within(0.5):
+    with within(0.1):
         heard.close()
     assert heard.names == []
 

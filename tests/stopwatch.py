@@ -1,24 +1,21 @@
 """Time as far as this machine runs: one that is shared may stand still for seconds."""
 
 import threading
-import time
 from contextlib import contextmanager
 
+from codecfx.live.patience import Patience
+
 TICK = 0.01  # seconds
-LONGEST = 0.05  # what a tick may take of a machine that runs
 
 
 @contextmanager
 def within(seconds):
     """What is done here takes no longer. Where the machine stands still, this does too."""
-    done, passed = threading.Event(), [0.0]
+    done, patience = threading.Event(), Patience()
 
     def count():
-        before = time.monotonic()
         while not done.wait(TICK):
-            now = time.monotonic()
-            passed[0] += min(now - before, LONGEST)
-            before = now
+            patience.passed()
 
     counting = threading.Thread(target=count)
     counting.start()
@@ -27,4 +24,5 @@ def within(seconds):
     finally:
         done.set()
         counting.join()
-    assert passed[0] < seconds, f"it took {passed[0]:.2f} s"
+    passed = patience.passed()
+    assert passed < seconds, f"it took {passed:.2f} s"

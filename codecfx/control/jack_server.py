@@ -24,8 +24,9 @@ from typing import Any
 _NAME = b"codecfx-watch"
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 _SEMAPHORE_BYTES = 64  # sizeof(sem_t) is 16 to 32
+# Where three programs open and close clients without a pause, every fifth opening misses one
 _REOPENINGS = 7
-_NOTICE_SECONDS = 0.02  # that one leaves is heard so late at most
+_NOTICE_SECONDS = 0.02  # that one leaves is heard so late; what comes later is a needless reopening
 
 
 class JackServer:

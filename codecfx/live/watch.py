@@ -9,11 +9,11 @@ from typing import Any
 from codecfx.errors import AudioDeviceError, CodecFxError, ConfigurationError
 from codecfx.live.child_process import ChildProcess
 from codecfx.live.memory import Memory, Meter
+from codecfx.live.patience import Patience
 from codecfx.live.wiring import Setup, Wiring, wired
 
 _ROUND_SECONDS = 0.02
 _LOST_SECONDS = 0.5  # no callback for so long: the device, or its server, has gone
-_LONGEST_ROUND_SECONDS = 0.05  # one that took longer stood still itself, and the sound with it
 _START_SECONDS = 20.0  # models are read from the disk
 _AGAIN_SECONDS = (0.0, 0.25, 0.5, 1.0)  # before each try to start again; the last for ever
 _OTHER_DEVICE_AFTER = 3  # tries: then the usual device will do
@@ -45,7 +45,7 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="codecfx watch", daemon=True)
         self._ending = threading.Event()
         self._failure: CodecFxError | None = None
-        self._beats, self._silent_s, self._looked_at = -1, 0.0, 0.0
+        self._beats, self._silence = -1, Patience()
         self.state = "starting"  # "running", "lost", "ended"
         self.trouble = ""
         self.restarts = 0
@@ -112,7 +112,8 @@ class Watch:
                 reason = self._engine.last_words or self._engine.end_in_words
                 self._end_engine()
                 raise AudioDeviceError(f"the engine does not start: {reason}")
-        self._beats, self._silent_s, self._looked_at = -1, 0.0, time.monotonic()
+        self._beats = -1
+        self._silence.renew()
 
     def _hear(self) -> None:
         assert self._engine is not None
@@ -130,12 +131,11 @@ class Watch:
         assert self._engine is not None
         if self._engine.has_ended:
             return f"the engine has ended ({self._engine.end_in_words})"
-        beats, now = int(self._memory.meters[Meter.CALLBACKS]), time.monotonic()
-        self._silent_s += min(now - self._looked_at, _LONGEST_ROUND_SECONDS)
-        self._looked_at = now
+        beats = int(self._memory.meters[Meter.CALLBACKS])
         if beats != self._beats:
-            self._beats, self._silent_s = beats, 0.0
-        if self._silent_s > _LOST_SECONDS:
+            self._beats = beats
+            self._silence.renew()
+        if self._silence.passed() > _LOST_SECONDS:
             return "the sound device has gone, or its server"
         return ""
 

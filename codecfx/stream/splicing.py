@@ -30,6 +30,7 @@ _BLOCK_SAMPLES = 65_536
 _MOST_KEPT = 4  # donors: a minute of PCM is 45,000 packets
 _parameter, _share = of_packets(GROUP), shares_of(GROUP)
 
+SHARE = _share("splice", "Splicing", "Share of packets that the donor's are spliced into")
 PARAMETERS = (
     _parameter(
         "splice_file",
@@ -39,7 +40,7 @@ PARAMETERS = (
         is_file=True,
         description="Audio file whose packets are spliced in, again and again; a minute at most",
     ),
-    _share("splice", "Splicing", "Share of packets that the donor's are spliced into"),
+    SHARE,
     _share(
         "splice_share",
         "Spliced part",
@@ -54,8 +55,6 @@ PARAMETERS = (
         description="Where in it: of books, the end is fine and the beginning coarse",
     ),
 )
-
-SHARE = PARAMETERS[1]
 
 Donor: TypeAlias = Sequence[tuple[Packet, float]]
 """Packets, and the highest sample about each."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 JACK_SECONDS = 1.4  # a server that runs answers in 30 ms; one that stands still ends us by SIGALRM
-_TICK_SECONDS, _LONGEST_TICK_SECONDS = 0.01, 0.05  # what took longer is a machine that stood still
+_TICK_SECONDS, _LONGEST_TICK_SECONDS = 0.01, 0.05  # as `codecfx.live.patience`
 _LIBJACK = "libjack.so.0"  # what PortAudio is linked with
 _NO_START_SERVER = 1  # jack/types.h: JackNoStartServer
 JACK = "JACK Audio Connection Kit"  # as PortAudio calls it
