@@ -27,7 +27,7 @@ from codecfx.live.memory import Memory, Meter
 from codecfx.live.mirror import preset_from
 from codecfx.live.recorder import Recorder
 from codecfx.live.wiring import Setup
-from codecfx.presets import preset_table
+from codecfx.presets import preset_of, preset_table
 from codecfx.recipe import Recipe
 from codecfx.takes import load_take
 
@@ -348,6 +348,20 @@ def test_a_preset_that_cannot_be_is_refused_and_the_sound_goes_on(tmp_path, song
             host.turn("opus.bitrate_kbps", 9000)
         with pytest.raises(ConfigurationError, match="there is no splice_file"):
             host.turn("opus.splice", 0.5)  # no board could be made with it
+
+
+def test_a_start_that_fails_leaves_the_file_that_was_there(tmp_path, song):
+    table = {
+        "version": 1,
+        "chain": [{"effect": "opus"}],
+        "map": [{"source": "cc 1", "target": "opus.splice"}],
+    }
+    (tmp_path / "out.wav").write_bytes(b"the only copy")
+    setup = Setup(str(song), str(tmp_path / "out.wav"), overwrite=True)
+    play = Play([preset_of(table, ROOT)], midi=None, takes=tmp_path / "takes")
+    with pytest.raises(ConfigurationError, match=r"^map 1: splice is 1 and there is no splice_file"):
+        Host(setup, play).start()
+    assert (tmp_path / "out.wav").read_bytes() == b"the only copy"
 
 
 def test_fifty_changes_a_second(tmp_path, song):

@@ -149,7 +149,7 @@ class Engine:
                 try:
                     self._bring(command)
                 except CodecFxError as error:
-                    self._say("refused", number=command["number"], error=str(error))
+                    self._say("refused", number=command["number"], error=_in_words(error))
 
     def _bring(self, command: dict[str, Any]) -> None:
         deck = self._maker.made(command, self.decks.newest)
@@ -177,11 +177,18 @@ def main() -> None:
         engine = Engine(order, say)
         engine.start()
     except CodecFxError as error:
-        say("failed", error=str(error), is_usage=isinstance(error, ConfigurationError))
+        say("failed", error=_in_words(error), is_usage=isinstance(error, ConfigurationError))
         os._exit(1)
     engine.serve(further_orders())
     engine.end()
     os._exit(0)  # what a dead sound server holds is not waited for
+
+
+def _in_words(error: Exception) -> str:
+    """An error, without the file that boards are made of here, which nobody has."""
+    from codecfx.live.deck_making import ROOT
+
+    return str(error).removeprefix(f"{ROOT}: ")
 
 
 def _load_everything() -> None:

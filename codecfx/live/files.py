@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic
 
 from codecfx.audio import Audio, silence
@@ -69,39 +70,43 @@ class FileWriter:
             raise AudioFileError(f"{path} exists; choose another name, or --overwrite")
         self._path = path
         self._file: Recording | None = None
+        self._form = 0, 0
         self._next_sync = 0.0
         self._is_full = False
 
     def begin(self, sample_rate: int, channels: int) -> None:
-        """Write a stream of these; one that goes on after another goes on in the same file.
+        """Write a stream of these, from its first sound on: where none comes, what was there is there
+        still. One that goes on after another goes on in the same file.
 
-        Raises AudioFileError.
+        Raises AudioFileError: nothing can be written there.
         """
-        if self._file is None:
-            try:
-                self._path.unlink(missing_ok=True)
-                self._file = Recording(self._path, sample_rate, channels)
-            except OSError as error:
-                raise AudioFileError(f"{self._path}: cannot be written ({error.strerror})") from None
+        self._form = sample_rate, channels
+        try:
+            TemporaryFile(dir=self._path.parent).close()
+        except OSError as error:
+            raise AudioFileError(f"{self._path}: cannot be written ({error.strerror})") from None
 
     def work(self, ring: SoundRing) -> None:
         """Write what is there. Raises AudioFileError once, where it cannot: then what comes is lost,
         and the file ends where it was.
         """
-        if self._file is None:
-            return
         try:
             while ring.waiting:
                 block = ring.read(_STEP_SAMPLES)
-                if not self._is_full:
-                    self._file.write(block)
-            if monotonic() >= self._next_sync:
+                if self._is_full:
+                    continue
+                if self._file is None:
+                    self._path.unlink(missing_ok=True)
+                    self._file = Recording(self._path, *self._form)
+                self._file.write(block)
+            if self._file is not None and monotonic() >= self._next_sync:
                 self._file.sync()
                 self._next_sync = monotonic() + _SYNC_SECONDS
         except OSError as error:
             self._is_full = True
+            samples = 0 if self._file is None else self._file.samples
             raise AudioFileError(
-                f"{self._path} ends after {self._file.samples} samples: {error.strerror or error}"
+                f"{self._path} ends after {samples} samples: {error.strerror or error}"
             ) from None
 
     def close(self) -> None:
